@@ -16,7 +16,6 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/token"
-	"github.com/authzd/authzd/templates"
 )
 
 // metadataMaxAge is how long clients may cache the discovery document.
@@ -150,7 +149,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"code_challenge_methods_supported":               []string{"S256"},
 		"prompt_values_supported":                        s.promptValues(),
 		"acr_values_supported":                           s.requests.ACRValues(),
-		"ui_locales_supported":                           templates.Languages(),
+		"ui_locales_supported":                           s.pages.Renderer.Languages(),
 		"claims_parameter_supported":                     true,
 		"request_parameter_supported":                    true,
 		"request_uri_parameter_supported":                true,

@@ -237,6 +237,7 @@ func (s *Server) guarded(rt route) http.Handler {
 			err = &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.MethodNotAllowed, Description: "This endpoint takes " + allowed + "."}
 		case rt.guard == page && sameOrigin.Check(r) != nil:
 			err = &oauth.Error{Status: http.StatusForbidden, Code: "cross_site_request", Description: "The form was sent from another site."}
+		case (rt.guard == page || rt.guard == entry) && s.pages.Renderer.Choose(w, r):
 		default:
 			err = handle(w, r)
 		}

@@ -469,6 +469,10 @@ type Branding struct {
 	// sign_in.heading: Welcome. For one language only, # and its tag follow: "sign_in.heading#de".
 	Texts map[string]string `yaml:"texts"`
 
+	// Languages are those that pages and mails are offered in; people choose one at the foot of each page. The first is
+	// for people who read none of them. Default: all.
+	Languages []string `yaml:"languages" enum:"en,de,fr,es,it,pt,nl,pl,ja,zh,ar"`
+
 	// CSS sets variables of the style sheet, such as accent: "#0a58ca". The colours are background,
 	// surface, stub, text, muted, border, edge, control, accent, on-accent, link, danger, danger-surface, warning,
 	// warning-surface, ok and mark, each also with -dark for dark mode; radius is a length, font a list of families.

@@ -33,6 +33,10 @@ type Branding struct {
 	// "sign_in.heading#de". A text keeps its placeholders.
 	Texts map[string]string
 
+	// Languages are those that pages and mails are offered in, of Languages. The first is for people who read none of
+	// them; empty: all.
+	Languages []string
+
 	// CSS sets variables of the style sheet. The colours are background, surface, stub, text, muted,
 	// border, edge, control, accent, on-accent, link, danger, danger-surface, warning, warning-surface, ok, mark, each
 	// "#rgb" or "#rrggbb"; the same names with "-dark" are for dark mode. radius is a length in px or rem, font a list

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"reflect"
 	"slices"
@@ -52,9 +53,15 @@ func draw(t testing.TB, r *Renderer, lang string, page Page) document {
 	t.Helper()
 	req := httptest.NewRequest("GET", "/", nil)
 	req.Header.Set("Accept-Language", lang)
+	return answer(t, r, req, 400, page)
+}
+
+// answer renders a page that answers req, and parses it.
+func answer(t testing.TB, r *Renderer, req *http.Request, status int, page Page) document {
+	t.Helper()
 	w := httptest.NewRecorder()
 	w.Header().Set("X-Request-Id", "r-1")
-	if err := r.Render(w, req, 400, page); err != nil {
+	if err := r.Render(w, req, status, page); err != nil {
 		t.Fatal(err)
 	}
 	root, err := html.Parse(strings.NewReader(w.Body.String()))

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -10,20 +11,39 @@ import (
 // languages we speak; the first is the fallback.
 var languages = []string{"en", "de", "fr", "es", "it", "pt", "nl", "pl", "ja", "zh", "ar"}
 
-var matcher = func() language.Matcher {
-	tags := make([]language.Tag, len(languages))
-	for i, lang := range languages {
-		tags[i] = language.MustParse(lang)
+// names are what the languages call themselves.
+var names = map[string]string{
+	"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "it": "Italiano", "pt": "Português",
+	"nl": "Nederlands", "pl": "Polski", "ja": "日本語", "zh": "中文", "ar": "العربية",
+}
+
+// speaker chooses among the languages that are offered.
+type speaker struct {
+	languages []string // the first is the fallback
+	matcher   language.Matcher
+}
+
+// newSpeaker offers some of our languages, all of them if none is named. The error names what is no language of ours.
+func newSpeaker(offered []string) (speaker, error) {
+	if len(offered) == 0 {
+		offered = languages
 	}
-	return language.NewMatcher(tags)
-}()
+	var tags []language.Tag
+	for _, lang := range offered {
+		if !slices.Contains(languages, lang) {
+			return speaker{}, fmt.Errorf("branding languages %q: not one of %s", lang, strings.Join(languages, ", "))
+		}
+		tags = append(tags, language.MustParse(lang))
+	}
+	return speaker{slices.Clone(offered), language.NewMatcher(tags)}, nil
+}
 
 // maxPreferences bounds, in bytes, how much of a list of languages is read.
 const maxPreferences = 512
 
-// chooseLanguage returns one of languages: the best match in ui_locales, else the best in
-// Accept-Language, else the first. Nothing in either is an error.
-func chooseLanguage(uiLocales, acceptLanguage string) string {
+// choose returns the best match in uiLocales, BCP 47 tags separated by spaces, else the best in acceptLanguage, else the
+// first language. Nothing in either is an error.
+func (s speaker) choose(uiLocales, acceptLanguage string) string {
 	if len(uiLocales) <= maxPreferences {
 		var tags []language.Tag
 		for _, s := range strings.Fields(uiLocales) {
@@ -31,35 +51,29 @@ func chooseLanguage(uiLocales, acceptLanguage string) string {
 				tags = append(tags, tag)
 			}
 		}
-		if lang := match(tags); lang != "" {
+		if lang := s.match(tags); lang != "" {
 			return lang
 		}
 	}
 	if len(acceptLanguage) <= maxPreferences {
 		if tags, _, err := language.ParseAcceptLanguage(acceptLanguage); err == nil {
-			if lang := match(tags); lang != "" {
+			if lang := s.match(tags); lang != "" {
 				return lang
 			}
 		}
 	}
-	return languages[0]
+	return s.languages[0]
 }
 
-func match(tags []language.Tag) string {
-	_, i, confidence := matcher.Match(tags...)
+func (s speaker) match(tags []language.Tag) string {
+	_, i, confidence := s.matcher.Match(tags...)
 	if confidence == language.No {
 		return ""
 	}
-	return languages[i]
+	return s.languages[i]
 }
 
-// Language returns the language of a page: the best of those that a client (ui_locales) or else a browser
-// (Accept-Language) prefers.
-func Language(uiLocales, acceptLanguage string) string {
-	return chooseLanguage(uiLocales, acceptLanguage)
-}
-
-// Languages lists the languages that pages come in, as BCP 47 tags.
+// Languages lists the languages that pages can come in, as BCP 47 tags.
 func Languages() []string { return slices.Clone(languages) }
 
 // direction returns in which direction a language is written: ltr or rtl.

@@ -60,6 +60,7 @@ type Letters struct {
 	logos      []Picture // of light mode, and of dark mode; empty: the name stands for it
 	writers    map[string]func() (*writer, error)
 	catalogues map[string]catalogue
+	speaker    speaker
 }
 
 // writer writes the letters of one language.
@@ -85,7 +86,11 @@ func NewLetters(host string, branding Branding) (*Letters, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Letters{brand: branding.Name, host: host, logos: logos, writers: map[string]func() (*writer, error){}, catalogues: all}
+	offered, err := newSpeaker(branding.Languages)
+	if err != nil {
+		return nil, err
+	}
+	l := &Letters{brand: branding.Name, host: host, logos: logos, writers: map[string]func() (*writer, error){}, catalogues: all, speaker: offered}
 	for _, lang := range languages {
 		l.writers[lang] = sync.OnceValues(func() (*writer, error) { return newWriter(lang, all[lang], branding) })
 	}
@@ -151,7 +156,7 @@ type letterLine struct{ Label, Value string }
 // Write writes a letter in the best of our languages: of languages, BCP 47 tags separated by spaces, else of
 // acceptLanguage, as for a page.
 func (l *Letters) Write(languages, acceptLanguage string, letter Letter) (*LetterText, error) {
-	lang := chooseLanguage(languages, acceptLanguage)
+	lang := l.speaker.choose(languages, acceptLanguage)
 	view, err := l.view(lang, letter)
 	if err != nil {
 		return nil, err

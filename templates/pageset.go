@@ -44,6 +44,7 @@ func newPageSet(lang string, texts catalogue, brand Branding, files assets, issu
 			"when":         texts.moment,
 			"lang":         func() string { return lang },
 			"dir":          func() string { return direction(lang) },
+			"languageName": func(lang string) string { return names[lang] },
 			"brand":        func() Branding { return brand },
 			"host":         func() string { return issuer.Host },
 			"hosts":        hosts,

@@ -90,6 +90,7 @@ func (p PasskeyFactor) meta() meta {
 //
 // Button passkey-add; inputs name-{id}; buttons rename-{id} send rename={id}, and passkey-remove-{id} send remove={id}.
 type Passkeys struct {
+	UILocales  string
 	Action     string
 	AccountURL string
 	Hidden     map[string]string
@@ -102,7 +103,9 @@ type Passkeys struct {
 	Signals    string // for the script: what the password manager should know
 }
 
-func (p Passkeys) meta() meta { return meta{template: "account-passkeys", scripts: true} }
+func (p Passkeys) meta() meta {
+	return meta{template: "account-passkeys", uiLocales: p.UILocales, scripts: true}
+}
 
 // Passkey is one passkey of a user.
 type Passkey struct {

@@ -3,7 +3,7 @@
 //
 //	Branding -> New -> theme + style.css, logo, marks -> Assets (cached for ever, hash in the name)
 //	                |
-//	Page -> Render: choose the language (ui_locales, Accept-Language), texts from catalogue/<language>/<topic>.json
+//	Page -> Render: choose the language (language_choice.go), texts from catalogue/<language>/<topic>.json
 //	               -> html/layout.html around html/<page>.html, into a buffer
 //	               -> headers and body, or an error and nothing written
 //
@@ -43,8 +43,11 @@ import (
 
 // Renderer draws pages. It is safe for concurrent use.
 type Renderer struct {
-	pages  map[string]*pageSet // by language
-	assets assets
+	pages   map[string]*pageSet // by language
+	assets  assets
+	speaker speaker
+	path    string // of the issuer
+	secure  bool   // the issuer is https
 }
 
 // New reads the texts of every language. A page is prepared when it is first drawn. The pages name the host of the
@@ -65,11 +68,15 @@ func New(issuer string, brand Branding) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Renderer{pages: map[string]*pageSet{}, assets: files}
+	offered, err := newSpeaker(brand.Languages)
+	if err != nil {
+		return nil, err
+	}
+	r := &Renderer{pages: map[string]*pageSet{}, assets: files, speaker: offered, path: strings.TrimSuffix(u.Path, "/"), secure: u.Scheme == "https"}
 	if catalogues, err = brand.withTexts(catalogues); err != nil {
 		return nil, err
 	}
-	for _, lang := range languages {
+	for _, lang := range offered.languages {
 		r.pages[lang] = newPageSet(lang, catalogues[lang], brand, files, u)
 	}
 	return r, nil
@@ -86,6 +93,8 @@ type view struct {
 	SelfURL   string // of this page, relative; empty: it answers a form, and can't be opened by a link
 	RevealURL string // of this page with passwords as text, or back to dots; empty: there is no such page
 	Revealed  bool   // passwords are shown as text
+
+	Language *languageChoice // nil: the page offers no other language
 }
 
 // newView makes the view of a page that answers req. Passwords are shown as text if the query says show=yes. The
@@ -115,13 +124,15 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 	if m.err != nil {
 		return fmt.Errorf("render page %s: %w", m.template, m.err)
 	}
-	lang := chooseLanguage(m.uiLocales, req.Header.Get("Accept-Language"))
+	lang := r.Language(req, m.uiLocales)
 	prepared, err := r.pages[lang].page(m.template)
 	if err != nil {
 		return err
 	}
+	v := newView(m.template, status, w.Header().Get("X-Request-Id"), page, req)
+	v.Language = r.languageChoice(req, status, m, lang)
 	var body bytes.Buffer
-	if err := prepared.Execute(&body, newView(m.template, status, w.Header().Get("X-Request-Id"), page, req)); err != nil {
+	if err := prepared.Execute(&body, v); err != nil {
 		return fmt.Errorf("render page %s: %w", m.template, err)
 	}
 

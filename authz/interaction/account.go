@@ -34,7 +34,7 @@ func (in *Interaction) Home(w http.ResponseWriter, r *http.Request) error {
 	p := templates.Home{Issuer: in.Issuer.ID, SignInURL: in.Issuer.URL("/login"), AccountURL: in.Issuer.URL("/account")}
 	if user != nil {
 		u := pages.User(user)
-		p.User = &u
+		p.User, p.UILocales = &u, user.Profile.Locale
 	}
 	if in.Playground {
 		p.PlaygroundURL = in.Issuer.URL("/playground")
@@ -62,7 +62,8 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	p := templates.Account{
-		User: pages.User(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
+		UILocales: user.Profile.Locale,
+		User:      pages.User(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
 		Zone: zoneOf(user), Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes", "account": user.ID},
 	}
 	p.ProfileURL, p.ExportURL, p.DeleteURL = in.Issuer.URL("/account/profile"), in.Issuer.URL("/account/export"), in.Issuer.URL("/account/delete")
@@ -301,7 +302,7 @@ func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *
 		return err
 	}
 	who := pages.User(user)
-	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{Everywhere: true, User: &who, Apps: apps, Frames: frames})
+	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{UILocales: user.Profile.Locale, Everywhere: true, User: &who, Apps: apps, Frames: frames})
 	return nil
 }
 

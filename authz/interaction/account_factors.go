@@ -36,7 +36,8 @@ func (in *Interaction) FactorsPage(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	p := templates.Factors{
-		User: pages.User(user), Action: in.Issuer.URL(factorsPage), Hidden: map[string]string{"user": user.ID},
+		UILocales: user.Profile.Locale,
+		User:      pages.User(user), Action: in.Issuer.URL(factorsPage), Hidden: map[string]string{"user": user.ID},
 		AppURL: in.Issuer.URL(appPage), AccountURL: in.Issuer.URL("/account"), Demanded: in.Factors.Always(user.Roles), Zone: zoneOf(user),
 	}
 	if own.TOTP != nil {
@@ -118,7 +119,7 @@ func (in *Interaction) newCodes(w http.ResponseWriter, r *http.Request, user *st
 	if err != nil {
 		return err
 	}
-	in.Pages.Render(w, r, http.StatusOK, templates.RecoveryCodes{User: pages.User(user), Codes: codes, ContinueURL: in.Issuer.URL(factorsPage)})
+	in.Pages.Render(w, r, http.StatusOK, templates.RecoveryCodes{UILocales: user.Profile.Locale, User: pages.User(user), Codes: codes, ContinueURL: in.Issuer.URL(factorsPage)})
 	return nil
 }
 
@@ -189,6 +190,6 @@ func (in *Interaction) SetUpApp(w http.ResponseWriter, r *http.Request) error {
 	if _, err := in.Sessions.StepUp(r.Context(), w, r, signedIn, changed, []string{"otp", "mfa"}, int(factor.Two)); err != nil {
 		return err
 	}
-	in.Pages.Render(w, r, http.StatusOK, templates.RecoveryCodes{User: pages.User(changed), Codes: codes, ContinueURL: in.Issuer.URL(factorsPage)})
+	in.Pages.Render(w, r, http.StatusOK, templates.RecoveryCodes{UILocales: changed.Profile.Locale, User: pages.User(changed), Codes: codes, ContinueURL: in.Issuer.URL(factorsPage)})
 	return nil
 }

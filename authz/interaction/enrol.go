@@ -88,7 +88,7 @@ func (in *Interaction) enrolPage(user *storage.User, secret []byte) (templates.E
 		return templates.EnrolTOTP{}, err
 	}
 	code, err := factor.NewQR(uri)
-	return templates.EnrolTOTP{User: pages.User(user), Secret: factor.Typed(secret), QRPath: code.Path, QRSize: code.Size}, err
+	return templates.EnrolTOTP{UILocales: user.Profile.Locale, User: pages.User(user), Secret: factor.Typed(secret), QRPath: code.Path, QRSize: code.Size}, err
 }
 
 // enrol takes the form of the page.

@@ -43,6 +43,7 @@ func (in *Interaction) showPasskeyWay(ctx context.Context, p *templates.Account,
 
 // showPasskeys draws the page. p has what has just happened; showPasskeys fills in the rest.
 func (in *Interaction) showPasskeys(w http.ResponseWriter, r *http.Request, signedIn *session.Session, user *storage.User, status int, p templates.Passkeys) error {
+	p.UILocales = user.Profile.Locale
 	ctx := r.Context()
 	found, err := in.Passkeys.Of(ctx, user.ID)
 	if err != nil {

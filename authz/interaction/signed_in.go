@@ -14,7 +14,7 @@ func (in *Interaction) showSignedIn(w http.ResponseWriter, r *http.Request, v *v
 		return err
 	}
 	p := templates.SignedIn{
-		User: pages.User(v.user), AccountURL: in.Issuer.URL("/account"), OtherAccountURL: in.otherAccountURL(""),
+		UILocales: v.uiLocales(), User: pages.User(v.user), AccountURL: in.Issuer.URL("/account"), OtherAccountURL: in.otherAccountURL(""),
 		LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
 	if len(accounts) > 1 {

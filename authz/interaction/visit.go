@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
@@ -120,12 +121,17 @@ func (v *visit) hidden() map[string]string {
 // somebody else.
 func (v *visit) asked(form url.Values) bool { return v.user != nil && form.Get("user") == v.user.ID }
 
-// uiLocales returns the languages that the client prefers for pages (OpenID Connect Core section 3.1.2.1).
+// uiLocales returns the languages of pages: those that the client prefers (OpenID Connect Core section 3.1.2.1), then
+// that of the account.
 func (v *visit) uiLocales() string {
-	if v.request == nil {
-		return ""
+	var wanted []string
+	if v.request != nil {
+		wanted = append(wanted, v.request.Params.Get("ui_locales"))
 	}
-	return v.request.Params.Get("ui_locales")
+	if v.user != nil {
+		wanted = append(wanted, v.user.Profile.Locale)
+	}
+	return strings.Join(wanted, " ")
 }
 
 // client returns the app that waits for the sign-in, nil for a plain sign-in.

@@ -92,7 +92,7 @@ func (s *Service) SignUpForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, err := s.beginSignUp(q, p.Email, &storage.SignUp{Name: name, PasswordHash: hash, Locale: templates.Language(q.UILocales(), q.acceptLanguage())})
+	id, err := s.beginSignUp(q, p.Email, &storage.SignUp{Name: name, PasswordHash: hash, Locale: s.Pages.Renderer.Language(q.r, q.UILocales())})
 	if err != nil {
 		return err
 	}

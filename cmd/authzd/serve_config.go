@@ -122,7 +122,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 func newBranding(b config.Branding) templates.Branding {
 	return templates.Branding{
 		Name: b.Name, LogoFile: b.LogoFile, LogoDarkFile: b.LogoDarkFile, BackdropFile: b.BackdropFile, CSS: b.CSS,
-		HelpURL: b.HelpURL, ImprintURL: b.ImprintURL, PrivacyURL: b.PrivacyURL, Texts: b.Texts,
+		HelpURL: b.HelpURL, ImprintURL: b.ImprintURL, PrivacyURL: b.PrivacyURL, Texts: b.Texts, Languages: b.Languages,
 	}
 }
 
