@@ -280,6 +280,30 @@ func TestProfile(t *testing.T) {
 	}
 }
 
+// TestUsernameIsSensitive: to choose another name to sign in with wants a fresh sign-in, and says only ten times whether
+// somebody has it.
+func TestUsernameIsSensitive(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	b := h.member(t, address)
+	page := b.Get(t, h.URL+"/account/profile")
+	blackbox.AgeLogins(t, h.Server, 6*time.Minute)
+	if stale := b.Do(t, page.Submit(t, "profile-submit", url.Values{"username": {"dodo"}})); stale.LedTo(t) != "/login" || h.userOf(t, address).Username != address {
+		t.Errorf("with a stale session: %d %q", stale.Status, h.userOf(t, address).Username)
+	}
+	if named := b.Do(t, page.Submit(t, "profile-submit", url.Values{"name": {"D. Dodo"}})); named.LedTo(t) != "/account" || h.userOf(t, address).Profile.Name != "D. Dodo" {
+		t.Errorf("another name: %d", named.Status)
+	}
+	blackbox.AgeLogins(t, h.Server, -6*time.Minute)
+	for i := range 11 {
+		got := b.Do(t, page.Submit(t, "profile-submit", url.Values{"username": {"alice"}}))
+		want := map[bool]int{true: http.StatusUnprocessableEntity, false: http.StatusTooManyRequests}[i < 10]
+		if got.Status != want || (got.Header.Get("Retry-After") != "") != (i == 10) {
+			t.Errorf("try %d: %d, Retry-After %q", i, got.Status, got.Header.Get("Retry-After"))
+		}
+	}
+}
+
 // TestChangePasswordIsKnown at the root of the host (A Well-Known URL for Changing Passwords).
 func TestChangePasswordIsKnown(t *testing.T) {
 	t.Parallel()

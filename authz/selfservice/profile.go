@@ -55,13 +55,21 @@ func (s *Service) ProfileForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	typed, problem := s.typedProfile(user, form)
 	if problem == templates.NoProblem && typed.Username != user.Username {
-		if problem, err = s.judgeUsername(r, user, typed.Username); err != nil {
+		if _, fresh, err := s.Interaction.Fresh(w, r, profilePath); err != nil || fresh == nil { // it signs in
+			return err
+		}
+		if problem, err = s.judgeUsername(w, r, user, typed.Username); err != nil {
 			return err
 		}
 	}
 	if problem != templates.NoProblem {
-		s.Pages.Refused(r, user.ID, string(problem))
-		s.showProfile(w, r, http.StatusUnprocessableEntity, user, typed, problem)
+		status := http.StatusUnprocessableEntity
+		if problem == templates.TooManyAttempts {
+			status = http.StatusTooManyRequests // takeChange has recorded it
+		} else {
+			s.Pages.Refused(r, user.ID, string(problem))
+		}
+		s.showProfile(w, r, status, user, typed, problem)
 		return nil
 	}
 	err = s.saveProfile(r, user.ID, form)
@@ -157,7 +165,7 @@ func isZone(name string) bool {
 
 // judgeUsername returns why the user can't have a username, or NoProblem. It counts, because the answer says whether
 // another user has it.
-func (s *Service) judgeUsername(r *http.Request, user *storage.User, name string) (templates.Problem, error) {
+func (s *Service) judgeUsername(w http.ResponseWriter, r *http.Request, user *storage.User, name string) (templates.Problem, error) {
 	if s.Accounts.IsNamed(user.Username) { // the file would make another user of that name
 		return templates.UsernameFixed, nil
 	}
@@ -166,6 +174,7 @@ func (s *Service) judgeUsername(r *http.Request, user *storage.User, name string
 		return "", err
 	}
 	if wait > 0 {
+		oauth.SetRetryAfter(w, wait)
 		return templates.TooManyAttempts, nil
 	}
 	address := ""
