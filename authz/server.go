@@ -153,12 +153,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 }
 
 // Run does the work in the background until ctx ends: it rotates signing keys, seals records of an earlier secret
-// again, ends the sessions whose time is over, delivers logout tokens and mails, seals the audit log, and makes backups. A
+// again, surveys password hashes, ends the sessions whose time is over, delivers logout tokens and mails, seals the audit log, and makes backups. A
 // server answers requests without it. It returns the first error, or that of ctx.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.upkeep.Run(ctx) })
 	group.Go(func() error { return s.keys.Run(ctx) })
+	group.Go(func() error { return s.accounts.Run(ctx, s.logger) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
 	group.Go(func() error { return s.outbox.Run(ctx) })
 	group.Go(func() error { return s.grants.Sweep(ctx) })

@@ -53,6 +53,7 @@ var (
 	RememberedDevices = Kind[RememberedDevice]{"remembered_devices"} // user id + "/" + hash of the cookie's value
 	KnownDevices      = Kind[KnownDevice]{"known_devices"}           // user id + "/" + hash of the cookie's value
 	DeletedUsers      = Kind[DeletedUser]{"deleted_users"}           // normalised username
+	HashKinds         = Kind[HashKind]{"hash_kinds"}                 // a password hash with neither salt nor tag; or HashSurveyKey
 	Deliveries        = Kind[Delivery]{"deliveries"}                 // DueKey of a random value; or FailedDeliveries + such a key
 
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
@@ -80,7 +81,7 @@ var Tables = []Table{
 	UserGrants.Table, ManagedClients.Table, ClientChanges.Table,
 	UserIdentities.Table, TrustedNetworks.Table, Revocations.Table, FeedStates.Table,
 	Proofs.Table, LiveProofs.Table, Passkeys.Table, TOTPs.Table, RecoveryCodeSets.Table, RememberedDevices.Table,
-	KnownDevices.Table, DeletedUsers.Table, Deliveries.Table,
+	KnownDevices.Table, DeletedUsers.Table, HashKinds.Table, Deliveries.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
 	BFFSessions.Table, BFFRefs.Table, BFFTickets.Table, BFFHandovers.Table,

@@ -97,6 +97,13 @@ type DeletedUser struct {
 	DeletedAt time.Time `json:"deleted_at"`
 }
 
+// HashKind says that some password hashes are of a kind: what they cost. Its key says all.
+type HashKind struct{}
+
+// HashSurveyKey is the key of the record that says that the kinds of all hashes are known. It expires when they are to be
+// surveyed again.
+const HashSurveyKey = "surveyed"
+
 // FailedDeliveries is the prefix of the keys of deliveries that were given up. They are kept for the operator to see.
 const FailedDeliveries = "failed/"
 

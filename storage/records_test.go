@@ -70,6 +70,7 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.RememberedDevices),
 		roundTrip(t, s, storage.KnownDevices),
 		roundTrip(t, s, storage.DeletedUsers),
+		roundTrip(t, s, storage.HashKinds),
 		roundTrip(t, s, storage.Deliveries),
 		roundTrip(t, s, storage.AuditEvents),
 		roundTrip(t, s, storage.AuditBlocks),

@@ -73,6 +73,7 @@ var recordChecks = map[Table]func(Record) error{
 	RememberedDevices.Table: decodes(RememberedDevices),
 	KnownDevices.Table:      decodes(KnownDevices),
 	DeletedUsers.Table:      decodes(DeletedUsers),
+	HashKinds.Table:         decodes(HashKinds),
 	Deliveries.Table:        decodes(Deliveries),
 	AuditEvents.Table:       decodes(AuditEvents),
 	AuditBlocks.Table:       decodes(AuditBlocks),

@@ -2,6 +2,7 @@
 //
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
 //	                            authenticate.go, failures.go, inrow.go, trust.go, device.go, password.go, queue.go
+//	            a failure      -> an answer at the pace                       pace.go, kinds.go
 //	upstream  -> SignInWith     (issuer, subject) known? -> that user
 //	                            else an address of a user -> *LinkRequiredError
 //	                               proven on both sides -> they confirm     -> LinkProven
@@ -130,12 +131,13 @@ type Directory struct {
 	failures  *failures
 	shared    throttle.Limit // of the failures of a login, and of a user, over all replicas
 	trust     *trust
-	pace      *pace
+	pace      pace
+	kinds     *kinds
 }
 
 // New returns the directory kept in store. passwords verifies and hashes passwords.
 func New(store storage.Store, passwords *Passwords) *Directory {
-	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: perLogin, trust: newTrust(store), pace: &pace{unit: failurePace}}
+	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: perLogin, trust: newTrust(store), kinds: newKinds(store, passwords)}
 }
 
 // Get returns a user by id (the sub claim), or storage.ErrNotFound. The user may be disabled.

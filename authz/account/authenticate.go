@@ -56,6 +56,7 @@ func (d *Directory) AuthenticateOn(ctx context.Context, login, password string, 
 		return nil, err
 	}
 	if reason := refusal(user, match, hidden); reason != "" {
+		d.kinds.see(ctx, hash)
 		d.failures.fail(attempt, user)
 		if err := tally.Add(ctx, d.store, counts...); err != nil {
 			return nil, err
@@ -211,8 +212,9 @@ func (d *Directory) byLogin(ctx context.Context, login string) (*storage.User, u
 
 // refuse returns an error when the attempt has taken as long as failed logins take at present.
 func (d *Directory) refuse(ctx context.Context, began time.Time, why error) error {
+	unit := d.kinds.now(ctx)
 	took := time.Since(began)
-	wait := time.NewTimer(d.pace.after(took) - took)
+	wait := time.NewTimer(d.pace.after(took, unit) - took)
 	defer wait.Stop()
 	select {
 	case <-wait.C:

@@ -113,7 +113,7 @@ func TestAuthenticate(t *testing.T) {
 
 func TestPasswordsAreHashedAnew(t *testing.T) {
 	d := newDirectory(t, users.User{Username: "alice", Password: cheap})
-	d.pace.unit = time.Millisecond
+	d.kinds.first = time.Millisecond
 	if _, err := d.Authenticate(t.Context(), "alice", "wrong", home); !errors.Is(err, ErrInvalidCredentials) {
 		t.Fatal(err)
 	}

@@ -70,6 +70,9 @@ func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, vers
 
 func (d *Directory) changeWrites(ctx context.Context, before *storage.User, version uint64, after *storage.User, byOperator bool) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Put(after.ID, after, storage.At(version), never)}
+	if after.PasswordHash != before.PasswordHash {
+		writes = append(writes, markWrites(after.PasswordHash)...)
+	}
 	was, err := users.NormalizeUsername(before.Username)
 	if err != nil {
 		return nil, err

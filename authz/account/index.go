@@ -87,6 +87,7 @@ func (d *Directory) createWrites(ctx context.Context, user *storage.User, byOper
 	if err != nil {
 		return nil, err
 	}
+	claim = append(claim, markWrites(user.PasswordHash)...)
 	return append(claim, storage.Users.Put(user.ID, user, storage.Absent, never),
 		storage.Usernames.Put(username, &storage.UserRef{UserID: user.ID}, storage.Absent, never)), nil
 }

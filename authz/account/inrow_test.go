@@ -117,7 +117,7 @@ func TestRowOfAnEarlierPassword(t *testing.T) {
 // Of many wrong ones at once, exactly one ends the password.
 func TestWrongPasswordsInARowRace(t *testing.T) {
 	d, ended := endingDirectory(t)
-	d.pace.unit = 1
+	d.kinds.first = 1
 	var wg sync.WaitGroup
 	for i := range 40 {
 		wg.Go(func() {

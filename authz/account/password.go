@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -29,6 +30,7 @@ const (
 type Passwords struct {
 	line      *line
 	crowdedAt atomic.Int64 // when other work last waited for a CPU, in nanoseconds since 1970
+	costs     costs
 
 	checked func() // called for every computed hash; tests count them
 }
@@ -77,8 +79,10 @@ func (p *Passwords) verify(ctx context.Context, network netip.Prefix, hash, pass
 	if err := p.enter(ctx, network); err != nil {
 		return false, false, err
 	}
-	defer p.leave(time.Now())
+	began := time.Now()
+	defer p.leave(began)
 	match = h.Verify(normal) && hash != ""
+	p.costs.note(cmp.Or(kindOf(hash), passhash.Usual), time.Since(began))
 	return match, match && h.Outdated(normal), nil
 }
 

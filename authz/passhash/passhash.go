@@ -5,6 +5,7 @@
 //	                -> Check   can it be verified, at a bearable cost?
 //	sign-in         -> Parse   -> Verify, Outdated                          phc.go
 //	new password    -> New
+//	what it costs   -> Kind                                 kind.go
 //
 // A password that looks like a hash must not get through an operator's door: taken as plain text, the
 // hash itself, which others may have seen, would sign in. Text that a person types on a page is always a
@@ -72,8 +73,8 @@ type Hash interface {
 	Verify(password []byte) bool
 	// Outdated reports whether a password that has just been verified should be hashed again.
 	Outdated(password []byte) bool
-	// costly reports whether a hash is dearer than what may be imported.
-	costly() bool
+	// Costly reports whether a hash is dearer than what may be imported.
+	Costly() bool
 }
 
 // hasher makes the hashes of New.
@@ -83,9 +84,12 @@ var hasher = must(argon2.New(argon2.WithVariantID(), argon2.WithMemoryInKiB(argo
 // New returns the hash of a new password, as a PHC string.
 func New(password []byte) string { return hasher.MustHash(string(password)).Encode() }
 
+// Usual is the Kind of the hashes of New.
+var Usual = fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", argonMemory, argonTime, argonLanes,
+	base64.RawStdEncoding.EncodeToString(make([]byte, saltBytes)), base64.RawStdEncoding.EncodeToString(make([]byte, tagBytes)))
+
 // Unmatchable costs what a hash of New costs. Its match means nothing.
-var Unmatchable = must(Parse(fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", argonMemory, argonTime, argonLanes,
-	base64.RawStdEncoding.EncodeToString(make([]byte, saltBytes)), base64.RawStdEncoding.EncodeToString(make([]byte, tagBytes)))))
+var Unmatchable = must(Parse(Usual))
 
 // must returns a value that depends on constants only.
 func must[T any](v T, err error) T {
@@ -99,7 +103,7 @@ func must[T any](v T, err error) T {
 func Check(s string) error {
 	h, err := Parse(s)
 	switch scheme := Scheme(s); {
-	case err == nil && h.costly():
+	case err == nil && h.Costly():
 		return fmt.Errorf("%w: %s with a cost above the ceiling, so that failed logins would tell who has an account", ErrUnusable, scheme)
 	case err == nil:
 		return nil

@@ -33,7 +33,7 @@ func (d *digest) Verify(password []byte) bool { return d.MatchBytes(password) }
 
 func (d *digest) Outdated([]byte) bool { return !d.current }
 
-func (d *digest) costly() bool { return d.work > d.dear }
+func (d *digest) Costly() bool { return d.work > d.dear }
 
 // parseArgon2id reads argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$tag.
 func parseArgon2id(fields []string) (Hash, error) {
@@ -131,7 +131,7 @@ func (h *bcryptHash) Verify(password []byte) bool {
 // lock its owner out.
 func (h *bcryptHash) Outdated(password []byte) bool { return len(password) <= bcryptBytes }
 
-func (h *bcryptHash) costly() bool { return h.cost > dearBcryptCost }
+func (h *bcryptHash) Costly() bool { return h.cost > dearBcryptCost }
 
 // numbers reads "a=1,b=2", which must have exactly these names in this order.
 func numbers(s string, names ...string) ([]uint64, error) {

@@ -28,12 +28,12 @@ func OpenBolt(t *testing.T) storage.Store {
 }
 
 // Dump returns every record of the store by key and version, but for those that the server writes by itself: the
-// leases of its work, and the audit log.
+// leases of its work, the kinds of hashes, and the audit log.
 func Dump(t testing.TB, store storage.Store) string {
 	t.Helper()
 	var b strings.Builder
 	for _, table := range storage.Tables {
-		if table == storage.Leases.Table || strings.HasPrefix(string(table), "audit_") {
+		if table == storage.Leases.Table || table == storage.HashKinds.Table || strings.HasPrefix(string(table), "audit_") {
 			continue
 		}
 		records, err := store.Scan(context.Background(), table, "", "", 10_000)

@@ -20,3 +20,5 @@ CREATE TABLE deleted_users (key bytea PRIMARY KEY, value bytea NOT NULL, version
 CREATE INDEX deleted_users_expiry ON deleted_users (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE deliveries (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
 CREATE INDEX deliveries_expiry ON deliveries (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE hash_kinds (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX hash_kinds_expiry ON hash_kinds (expires_at) WHERE expires_at IS NOT NULL;
