@@ -1,8 +1,6 @@
 package config
 
 import (
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -18,17 +16,8 @@ func (l *loader) checkFactors(a *Accounts) {
 			flaw = problemf("name a role", "is no role")
 		case !slices.Contains([]string{"optional", "required", "passkey"}, demand):
 			flaw = problemf("write optional, required or passkey", "is none of them")
-		default:
-			flaw = l.passkeyFlaw(demand)
 		}
 		l.report(child("accounts.factors_of_roles", role), demand, flaw)
-	}
-	l.report("accounts.factors", a.Factors, l.passkeyFlaw(a.Factors))
-	for i, c := range l.cfg.Connectors {
-		l.report(element("connectors", i)+".factors", c.Factors, l.passkeyFlaw(c.Factors))
-	}
-	for i, c := range l.cfg.Clients {
-		l.report(element("clients", i)+".factors", c.Factors, l.passkeyFlaw(c.Factors))
 	}
 	weakest := map[string]bool{}
 	for i, class := range a.ACRClasses {
@@ -57,24 +46,6 @@ func (l *loader) checkFactors(a *Accounts) {
 
 // meanings are what the names of classes say to every app that knows them.
 var meanings = map[string]string{"urn:authzd:acr:2fa": "two_factors", "phr": "passkey"}
-
-// passkeyFlaw refuses a demand for passkeys where there are none: nobody could meet it.
-func (l *loader) passkeyFlaw(demand string) *member.Flaw {
-	if demand != "passkey" {
-		return nil
-	}
-	if !*l.cfg.Accounts.Passkeys.Enabled {
-		return problemf("set accounts.passkeys.enabled, or write required", "demands passkeys, and they are switched off")
-	}
-	issuer, err := url.Parse(l.cfg.Issuer)
-	if err != nil {
-		return nil // told elsewhere
-	}
-	if _, err := netip.ParseAddr(issuer.Hostname()); err == nil {
-		return problemf("give the issuer a domain or localhost, or write required", "demands passkeys, and the issuer's host is an IP address, for which there are none")
-	}
-	return nil
-}
 
 // strengthOf compares what classes need; 0: it is not known.
 func strengthOf(needs string) int {

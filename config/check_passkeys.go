@@ -61,6 +61,14 @@ func (l *loader) checkPasskeyDemands() {
 		l.report(path, value, problemf(remedy+", or "+instead, "demands a passkey, and there are none: %s", why))
 	}
 	a := &l.cfg.Accounts
+	if a.Factors == "passkey" {
+		refuse("accounts.factors", a.Factors, "write required")
+	}
+	for i, c := range l.cfg.Connectors {
+		if c.Factors == "passkey" {
+			refuse(element("connectors", i)+".factors", c.Factors, "write required")
+		}
+	}
 	for role, demand := range a.FactorsOfRoles {
 		if demand == "passkey" {
 			refuse(child("accounts.factors_of_roles", role), demand, "write required")

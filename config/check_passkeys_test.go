@@ -52,9 +52,8 @@ func TestPasskeysAreRefused(t *testing.T) {
 	}
 	for _, demand := range []string{
 		"accounts: {factors: passkey}", "connectors: [{id: a, type: google, client_id: x, client_secret: y, factors: passkey}]",
-		"clients: [{client_id: a, preset: spa, redirect_uris: ['https://app.example.com/'], factors: passkey}]",
 	} {
-		if wrong := errorsOf(t, "issuer: http://127.0.0.1:9010\n"+demand); len(wrong) != 1 || !strings.Contains(wrong[0], "demands passkeys, and the issuer's host is an IP address") {
+		if wrong := errorsOf(t, "issuer: http://127.0.0.1:9010\n"+demand); len(wrong) != 1 || !strings.Contains(wrong[0], "demands a passkey, and there are none: the issuer's host is an IP address") {
 			t.Errorf("%s at an IP address: %q", demand, wrong)
 		}
 		if wrong := errorsOf(t, "issuer: https://id.example.com\n"+demand); wrong != nil {
