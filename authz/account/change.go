@@ -142,9 +142,12 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 	if err != nil {
 		return nil, err
 	}
-	links, err := deleteAll(ctx, d.store, storage.LiveProofs, user.ID)
-	if err != nil {
-		return nil, err
+	var links []storage.Write // with the addresses that they went to
+	for entry, err := range storage.LiveProofs.All(ctx, d.store, user.ID+"/") {
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, storage.LiveProofs.Delete(entry.Key, storage.At(entry.Version)), storage.Proofs.Delete(entry.Value.Proof, storage.Any))
 	}
 	writes = slices.Concat(writes, networks, devices, links)
 	if username, err := users.NormalizeUsername(user.Username); err == nil {

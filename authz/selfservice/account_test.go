@@ -71,6 +71,8 @@ func TestDeleteAccount(t *testing.T) {
 	b, tokens := blackbox.SignInOnline(t, h.Server)
 	offline := h.SignIn(t, authztest.SPA, "", nil)
 	id := blackbox.AliceID(t, h.Server)
+	post(t, b, b.Get(t, h.URL+"/account/email"), "email-submit", url.Values{"email": {"raphus@example.net"}})
+	h.mailTo(t, "address_changing", alices)
 	page := b.Get(t, h.URL+"/account/delete")
 	for what, fields := range map[string]url.Values{"no decision": {"decision": {""}}, "another user": {"user": {"somebody"}}} {
 		if post(t, b, page, "delete-account", fields); h.userOf(t, alices) == nil {
@@ -101,6 +103,9 @@ func TestDeleteAccount(t *testing.T) {
 	}
 	if dump := blackbox.Dump(t, h.Store); strings.Contains(dump, id) && strings.Count(dump, id) > 3 { // the mark, the feed, the mail
 		t.Errorf("the store has more of the user than a mark:\n%s", dump)
+	}
+	if n := blackbox.Count(t, h.Store, storage.Proofs.Table); n != 0 {
+		t.Errorf("%d links are left, with addresses", n)
 	}
 	again := authztest.Start(t, authz.Config{Store: h.Store, Secret: h.Secret, Issuer: h.URL}, nil)
 	if (house{Server: again}).userOf(t, alices) != nil {
