@@ -26,11 +26,14 @@ var accountEvents = map[string][]string{
 	string(audit.IdentityLinked):     nil,
 	string(audit.IdentityUnlinked):   nil,
 
-	string(audit.FactorAdded):    factorNames,
-	string(audit.FactorRemoved):  factorNames,
-	string(audit.FactorUsed):     factorNames,
-	string(audit.FactorLocked):   factorNames,
-	string(audit.FactorsReset):   nil,
+	string(audit.FactorAdded):   factorNames,
+	string(audit.FactorRemoved): factorNames,
+	string(audit.FactorUsed):    factorNames,
+	string(audit.FactorLocked):  factorNames,
+	string(audit.FactorsReset):  nil,
+
+	string(audit.DevicesForgotten): nil,
+
 	string(audit.PasskeyAdded):   nil,
 	string(audit.PasskeyRemoved): nil,
 	string(audit.PasskeyCopied):  nil,

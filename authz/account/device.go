@@ -70,3 +70,28 @@ func (d *Directory) roomOnDevice(ctx context.Context, userID, device string) (ta
 	c, err := tally.Read(ctx, d.store, tally.Charge{Key: tally.Key("device", userID+" "+device), Limit: perDevice})
 	return c, err == nil && c.Wait() == 0, err
 }
+
+// KnownDevice is a device on which a user has signed in. The ID is a hash of the value of its cookie.
+type KnownDevice struct {
+	ID      string
+	FirstAt time.Time // when the user first signed in there
+	SeenAt  time.Time // about when the last sign-in was
+	Until   time.Time // when it is no longer known
+}
+
+// KnownDevices returns the devices that are known of a user, in the order of their ids.
+func (d *Directory) KnownDevices(ctx context.Context, userID string) (found []KnownDevice, err error) {
+	for entry, err := range storage.KnownDevices.All(ctx, d.store, userID+"/") {
+		if err != nil {
+			return nil, err
+		}
+		v := entry.Value
+		found = append(found, KnownDevice{ID: entry.Key[len(userID)+1:], FirstAt: v.CreatedAt, SeenAt: v.SeenAt, Until: v.SeenAt.Add(deviceFor)})
+	}
+	return found, nil
+}
+
+// ForgetDevicesWrites make all devices of a user unknown.
+func (d *Directory) ForgetDevicesWrites(ctx context.Context, userID string) ([]storage.Write, error) {
+	return deleteAll(ctx, d.store, storage.KnownDevices, userID)
+}

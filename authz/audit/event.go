@@ -79,6 +79,8 @@ const (
 	FactorLocked  Type = "user.factor_locked"  // by too many wrong codes; details: factor
 	FactorsReset  Type = "user.factors_reset"  // by an operator
 
+	DevicesForgotten Type = "user.devices_forgotten" // the second factor is asked for on all devices again
+
 	IdentityLinked   Type = "user.identity_linked"   // details: connector
 	IdentityUnlinked Type = "user.identity_unlinked" // details: connector
 	PasskeyAdded     Type = "user.passkey_added"     // details: passkey, model

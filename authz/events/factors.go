@@ -18,6 +18,11 @@ func (rec *Recorder) FactorRemoved(ctx context.Context, userID, what string) []s
 	return rec.factor(ctx, audit.FactorRemoved, userID, what)
 }
 
+// DevicesForgotten records that a user wants to be asked for the second factor on all devices again.
+func (rec *Recorder) DevicesForgotten(ctx context.Context, userID string) []storage.Write {
+	return rec.put(ctx, audit.Event{Type: audit.DevicesForgotten, Outcome: audit.Success, Actor: byUser(userID), UserID: userID})
+}
+
 // FactorUsed records that a user has used a code, or that wrong ones have ended the factor.
 func (rec *Recorder) FactorUsed(ctx context.Context, h factor.Happening) []storage.Write {
 	if h.Locked {

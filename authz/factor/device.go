@@ -33,6 +33,26 @@ func (f *Factors) ForgetWrites(ctx context.Context, user *storage.User, version 
 	return append(writes, change(user, version)), err
 }
 
+// Device is a device that a user wants to be remembered. The ID is a hash of the value of its cookie.
+type Device struct {
+	ID           string
+	Since, Until time.Time
+}
+
+// Devices returns the devices that are remembered of a user, and whose remembering nothing has ended.
+func (f *Factors) Devices(ctx context.Context, user *storage.User) (found []Device, err error) {
+	stamp := Stamp(user)
+	for entry, err := range storage.RememberedDevices.All(ctx, f.store, user.ID+"/") {
+		if err != nil {
+			return nil, err
+		}
+		if v := entry.Value; v.Stamp == stamp {
+			found = append(found, Device{ID: entry.Key[len(user.ID)+1:], Since: v.CreatedAt, Until: v.CreatedAt.Add(RememberFor)})
+		}
+	}
+	return found, nil
+}
+
 func (f *Factors) forget(ctx context.Context, userID string) (writes []storage.Write, err error) {
 	for entry, err := range storage.RememberedDevices.All(ctx, f.store, userID+"/") {
 		if err != nil {

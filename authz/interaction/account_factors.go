@@ -94,7 +94,8 @@ func (in *Interaction) ChangeFactors(w http.ResponseWriter, r *http.Request) err
 		})
 	case "forget":
 		err = in.changeFactors(r, user, nil, func(now *storage.User, version uint64) ([]storage.Write, error) {
-			return in.Factors.ForgetWrites(r.Context(), now, version)
+			writes, err := in.Factors.ForgetWrites(r.Context(), now, version)
+			return append(writes, in.Events.DevicesForgotten(r.Context(), now.ID)...), err
 		})
 	default:
 		return oauth.Refuse(oauth.InvalidRequest, "The change is none of codes, remove and forget.")

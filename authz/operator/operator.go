@@ -109,6 +109,8 @@ func (api *API) routes() []admin.Route {
 		route("identity_unlink", "DELETE", "/v1/users/{sub}/identities/{identity}", "Unlinks an upstream identity, unless it is the user's last way in.", admin.Do(api.unlinkIdentity)),
 		route("factor_list", "GET", "/v1/users/{sub}/factors", "The authenticator app, the recovery codes and the passkeys of a user.", admin.List(api.listFactors)),
 		route("factor_reset", "DELETE", "/v1/users/{sub}/factors", "Removes the second factors of a user who has lost them; with passkeys=true the passkeys too, and with force=true also if they are the only way in.", admin.Do(api.resetFactors), "passkeys", "force"),
+		route("device_list", "GET", "/v1/users/{sub}/devices", "Browsers that a user has signed in with lately, and those that are not asked for a second factor.", admin.List(api.listDevices)),
+		route("device_forget", "DELETE", "/v1/users/{sub}/devices", "Forgets all browsers of a user: each is new again, and asked for the second factor.", admin.Do(api.forgetDevices)),
 		route("network_list", "GET", "/v1/users/{sub}/trusted-networks", "Networks that a user has signed in from lately.", admin.List(api.listNetworks)),
 		route("network_forget", "DELETE", "/v1/users/{sub}/trusted-networks", "Lets no network be trusted any more for a user.", admin.Do(api.forgetNetworks)),
 

@@ -143,6 +143,11 @@ func TestOpenAPI(t *testing.T) {
 	factors := one + "/factors"
 	d.call(t, 200, "GET", factors, carol+"/factors", "")
 	d.call(t, 404, "GET", factors, "/v1/users/nobody/factors", "")
+	devices := one + "/devices"
+	d.call(t, 200, "GET", devices, carol+"/devices", "")
+	d.call(t, 404, "GET", devices, "/v1/users/nobody/devices", "")
+	d.call(t, 204, "DELETE", devices, carol+"/devices", "")
+	d.call(t, 404, "DELETE", devices, "/v1/users/nobody/devices", "")
 	d.call(t, 204, "DELETE", factors, carol+"/factors?passkeys=true", "")
 	d.call(t, 404, "DELETE", factors, "/v1/users/nobody/factors", "")
 	networks := one + "/trusted-networks"

@@ -73,6 +73,11 @@ func TestOperatorFactors(t *testing.T) {
 	if kinds := listed(); len(kinds) != 2 {
 		t.Errorf("listed: %v", kinds)
 	}
+	o.forgetDevices(t, carol.Sub, func(user *storage.User) (bool, error) { return factors.Remembers(t.Context(), user, device) })
+	if kinds := listed(); len(kinds) != 2 {
+		t.Errorf("after the devices were forgotten: %v", kinds)
+	}
+	enrol()
 	before, _, err := storage.Users.Get(t.Context(), o.store, carol.Sub)
 	if err != nil {
 		t.Fatal(err)
@@ -150,5 +155,47 @@ func TestOperatorResetsPasskeys(t *testing.T) {
 	told, event, err = reset(alice.UserID, admin.FactorReset{Passkeys: true})
 	if err != nil || told != "passkeys_reset" || event.Details["passkeys"] != "true" || event.Details["last_way_in"] != "" {
 		t.Errorf("beside a password: %v, told %q, %+v", err, told, event)
+	}
+}
+
+// forgetDevices lists the devices of a user, of whom one is remembered, and forgets them. Nobody else's are touched.
+func (o *operated) forgetDevices(t *testing.T, sub string, remembers func(*storage.User) (bool, error)) {
+	t.Helper()
+	known := &storage.KnownDevice{CreatedAt: storage.Now(), SeenAt: storage.Now()}
+	if err := o.store.Apply(t.Context(), storage.KnownDevices.Put(sub+"/of hers", known, storage.Absent, time.Time{}),
+		storage.KnownDevices.Put("bob/of his", known, storage.Absent, time.Time{})); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := o.command(t, "user", "device", "list", "carol"); err != nil || strings.Count(said, "\n") != 3 || !strings.Contains(said, "of hers ") || !strings.Contains(said, "remembered") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	if _, err := o.command(t, "user", "device", "forget", "nobody"); err == nil {
+		t.Error("the devices of nobody are forgotten")
+	}
+	if said, err := o.command(t, "user", "device", "forget", "carol"); err != nil || !strings.Contains(said, "forgot the browsers of user carol") {
+		t.Errorf("%v\n%s", err, said)
+	}
+	user, _, err := storage.Users.Get(t.Context(), o.store, sub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if still, err := remembers(user); still || err != nil {
+		t.Errorf("the device is remembered: %v, %v", still, err)
+	}
+	page, err := o.admin.ListDevices(t.Context(), sub)
+	if err != nil || len(page.Items) != 0 {
+		t.Errorf("left: %+v, %v", page, err)
+	}
+	if _, _, err := storage.KnownDevices.Get(t.Context(), o.store, "bob/of his"); err != nil {
+		t.Errorf("another user's device: %v", err)
+	}
+	told := 0
+	for _, e := range o.events(t) {
+		if e.Type == audit.DevicesForgotten && e.UserID == sub && e.Actor.Kind == audit.ByOperator {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("%d events", told)
 	}
 }

@@ -18,7 +18,7 @@ func newUserCommand() *cobra.Command {
 	return newGroup("user", "users: create, invite, list, show, update, disable, delete, set-password, unlock, identity, network", r,
 		newUserCreateCommand(r), newUserListCommand(r), newUserShowCommand(r), newUserUpdateCommand(r),
 		newUserInviteCommand(r), newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r), newUserUnlockCommand(r),
-		newUserIdentityCommand(r), newUserNetworkCommand(r), newUserFactorCommand(r))
+		newUserIdentityCommand(r), newUserNetworkCommand(r), newUserFactorCommand(r), newUserDeviceCommand(r))
 }
 
 // userMembers are the members of a user that have a flag.
