@@ -219,8 +219,8 @@ func plain(h http.HandlerFunc) handler {
 
 // guarded returns the http.Handler of a route, with the rules of its guard.
 func (s *Server) guarded(rt route) http.Handler {
-	report := s.reportJSON
-	if rt.guard == page || rt.guard == entry {
+	report, isPage := s.reportJSON, rt.guard == page || rt.guard == entry
+	if isPage {
 		report = s.interaction.ReportPage
 	}
 	sameOrigin := s.issuer.SameOrigin()
@@ -237,8 +237,11 @@ func (s *Server) guarded(rt route) http.Handler {
 			err = &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.MethodNotAllowed, Description: "This endpoint takes " + allowed + "."}
 		case rt.guard == page && sameOrigin.Check(r) != nil:
 			err = &oauth.Error{Status: http.StatusForbidden, Code: "cross_site_request", Description: "The form was sent from another site."}
-		case (rt.guard == page || rt.guard == entry) && s.pages.Renderer.Choose(w, r):
+		case isPage && s.pages.Renderer.Choose(w, r):
 		default:
+			if isPage {
+				s.pages.Renderer.Prefer(r)
+			}
 			err = handle(w, r)
 		}
 		if err != nil {

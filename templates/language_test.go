@@ -59,6 +59,7 @@ func TestUILocalesReachEveryPage(t *testing.T) {
 	for _, page := range []Page{
 		SignIn{UILocales: "fr"}, SelectAccount{UILocales: "fr"}, Consent{UILocales: "fr"}, LogoutConfirm{UILocales: "fr"},
 		DeviceCode{UILocales: "fr"}, DeviceConfirm{UILocales: "fr"}, DeviceDone{UILocales: "fr"}, LoggedOut{UILocales: "fr"}, Account{UILocales: "fr"}, Error{UILocales: "fr"}, Home{UILocales: "fr"},
+		SignedIn{UILocales: "fr"}, Passkeys{UILocales: "fr"}, Factors{UILocales: "fr"}, RecoveryCodes{UILocales: "fr"},
 		DevMails{UILocales: "fr"}, DevMail{UILocales: "fr"},
 		FormPost{UILocales: "fr", Action: "https://app.example.com/"},
 	} {

@@ -1,6 +1,7 @@
 package interaction_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,7 +10,9 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/internal/blackbox"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/users"
+	"github.com/authzd/authzd/templates"
 )
 
 // choose sends the form at the foot of a page, as a browser does without scripts.
@@ -113,5 +116,28 @@ func TestLanguageIsNoOpenRedirect(t *testing.T) {
 	answer := b.Get(t, s.URL+"/jwks.json?_lang=de")
 	if answer.Status != http.StatusOK || answer.Header.Get("Set-Cookie") != "" {
 		t.Errorf("%d %v", answer.Status, answer.Header)
+	}
+}
+
+// TestOfferedLanguages: what is offered is in discovery, and a mail speaks as the page that has sent it.
+func TestOfferedLanguages(t *testing.T) {
+	t.Parallel()
+	box := &mail.Box{}
+	s := authztest.Start(t, authz.Config{
+		Branding: templates.Branding{Languages: []string{"nl", "fr"}}, Mail: authz.Mail{From: "id@example.com", Transport: box},
+	}, nil)
+	if got := fmt.Sprint(blackbox.GetJSON(t, s, "/.well-known/openid-configuration", "")["ui_locales_supported"]); got != "[nl fr]" {
+		t.Errorf("discovery: %s", got)
+	}
+	b := s.NewBrowser(t)
+	page := b.Get(t, s.URL+"/reset")
+	if speaks(page) != "nl" {
+		t.Errorf("the page speaks %q", speaks(page))
+	}
+	page = choose(t, b, page, "fr")
+	b.Do(t, page.Submit(t, "reset-submit", url.Values{"email": {"alice@example.com"}}))
+	blackbox.Until(t, "a mail", func() bool { return len(box.Mails()) > 0 })
+	if m := box.Mails()[0]; !strings.Contains(m.Text, "mot de passe") {
+		t.Errorf("the mail says %q", m.Text)
 	}
 }
