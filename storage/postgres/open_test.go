@@ -102,7 +102,13 @@ func TestRefusesToOpen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := tc.database(t)
-			before := dump(t, url)
+			look := func() string {
+				if strings.HasPrefix(tc.hint, "is PostgreSQL running") || tc.want == "i/o timeout" { // there is nothing to see
+					return ""
+				}
+				return dump(t, url)
+			}
+			before := look()
 			start := time.Now()
 			s, err := postgres.Open(t.Context(), url, postgres.Options{})
 			took := time.Since(start)
@@ -120,7 +126,7 @@ func TestRefusesToOpen(t *testing.T) {
 			if took > time.Minute { // two seconds, if the machine has nothing else to do
 				t.Errorf("took %v", took)
 			}
-			if after := dump(t, url); after != before {
+			if after := look(); after != before {
 				t.Errorf("it changed the database\n%s\n%s", before, after)
 			}
 		})
