@@ -15,7 +15,7 @@ func (in *Interaction) showSignedIn(w http.ResponseWriter, r *http.Request, v *v
 	}
 	p := templates.SignedIn{
 		UILocales: v.uiLocales(), User: pages.User(v.user), AccountURL: in.Issuer.URL("/account"), OtherAccountURL: in.otherAccountURL(""),
-		LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
+		LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes", "account": v.user.ID},
 	}
 	if len(accounts) > 1 {
 		p.OtherAccountURL = in.Issuer.URL("/select-account")
