@@ -1,6 +1,22 @@
-// Passkeys on a page: form[data-passkey] says what to ask the browser for, and takes its answer.
+// What a script adds to a page: passwords are shown in place, and passkeys. form[data-passkey] says what to ask the
+// browser for, and takes its answer.
 (() => {
   "use strict";
+
+  const link = document.getElementById("show-password"); // without a script it leads to a page with an empty field
+  if (link) {
+    const fields = [...document.querySelectorAll("input[autocomplete$=-password]")];
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const type = fields[0].type === "text" ? "password" : "text";
+      for (const field of fields) field.type = type;
+      [link.textContent, link.dataset.other] = [link.dataset.other, link.textContent];
+      [link.ariaLabel, link.dataset.otherLabel] = [link.dataset.otherLabel, link.ariaLabel];
+    });
+    // As text, a browser would offer what was typed the next time.
+    fields[0].form.addEventListener("submit", () => { for (const field of fields) field.type = "password"; });
+  }
+
   const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
   const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
   const supported = !!(window.PublicKeyCredential && navigator.credentials);
