@@ -76,6 +76,11 @@ func (b *tab) violations(axe, scheme string) []string {
 	if !eval[bool](b, "'axe' in window") {
 		eval[any](b, axe+";undefined")
 	}
-	return eval[[]string](b, "axe.run({preload: false, runOnly: "+axeRules[scheme]+`}).then(({violations}) =>
-		violations.map(({id, help, nodes}) => id + ': ' + help + ': ' + nodes.map((n) => n.html + ' ' + n.failureSummary).join('; ')))`)
+	return eval[[]string](b, axeRun(axeRules[scheme]))
+}
+
+// axeRun is an expression for what these rules find, with the elements in question.
+func axeRun(rules string) string {
+	return "axe.run({preload: false, iframes: false, resultTypes: ['violations'], runOnly: " + rules + `}).then(({violations}) =>
+		violations.map(({id, help, nodes}) => id + ': ' + help + ': ' + nodes.map((n) => n.html + ' ' + n.failureSummary).join('; ')))`
 }
