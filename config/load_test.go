@@ -193,6 +193,7 @@ func TestDev(t *testing.T) {
 	equal(t, "consent can be seen", c.Clients[0].FirstParty, false)
 	equal(t, "user", c.Users[0].Username, DevUsername)
 	equal(t, "password", string(c.Users[0].Password), DevPassword)
+	equal(t, "people can sign up", c.Accounts.Registration, "open")
 
 	c, err = LoadDev("", `/odd "folder"`+"\u00e9", []string{"AUTHZD_ISSUER=http://127.0.0.1:9020/auth", "AUTHZD_CLIENTS_PLAYGROUND_FIRST_PARTY=true"})
 	if err != nil {
