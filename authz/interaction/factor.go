@@ -134,13 +134,13 @@ func (in *Interaction) unasked(w http.ResponseWriter, r *http.Request, v *visit)
 
 // askFactor draws the page of a way. If it can't be used, it draws that of another.
 func (in *Interaction) askFactor(w http.ResponseWriter, r *http.Request, v *visit, q *question, status int, way string, problem templates.Problem) error {
-	base := in.factorBase(v, q, problem)
+	base := func(way string) templates.FactorPage { return in.factorBase(v, q, problemOf(problem, way)) }
 	codes := q.own.Codes() > 0 && !q.phishingResistant()
 	switch {
 	case q.wantsPasskey(), q.enrolsPasskey(), q.passkey && (way == wayPasskey || way == "" && !q.own.Usable()):
-		return in.keyQuestion(w, r, v, q, base)
+		return in.keyQuestion(w, r, v, q, base(wayPasskey))
 	case way == wayChoose:
-		p := templates.AnotherWay{FactorPage: base}
+		p := templates.AnotherWay{FactorPage: base(wayChoose)}
 		if q.passkey {
 			p.PasskeyURL = in.wayURL(v, wayPasskey)
 		}
@@ -152,11 +152,28 @@ func (in *Interaction) askFactor(w http.ResponseWriter, r *http.Request, v *visi
 		}
 		in.Pages.Render(w, r, status, p)
 	case codes && (way == wayRecovery || !q.own.Usable()):
-		in.Pages.Render(w, r, status, templates.RecoveryCode{FactorPage: base})
+		in.Pages.Render(w, r, status, templates.RecoveryCode{FactorPage: base(wayRecovery)})
 	default:
-		in.Pages.Render(w, r, status, templates.OTP{FactorPage: base, RememberDevice: q.half != nil && q.mayRemember(), Locked: !q.own.Usable()})
+		in.Pages.Render(w, r, status, templates.OTP{FactorPage: base(wayTOTP), RememberDevice: q.half != nil && q.mayRemember(), Locked: !q.own.Usable()})
 	}
 	return nil
+}
+
+// problemOf returns a problem on the page of the way where it has come up. On the page of another way there is none.
+func problemOf(problem templates.Problem, way string) templates.Problem {
+	of := wayPasskey
+	switch problem {
+	case templates.TooManyAttempts:
+		return problem
+	case templates.WrongOTP:
+		of = wayTOTP
+	case templates.WrongRecoveryCode:
+		of = wayRecovery
+	}
+	if of != way {
+		return templates.NoProblem
+	}
+	return problem
 }
 
 func (in *Interaction) factorFields(v *visit, q *question) map[string]string {

@@ -332,6 +332,10 @@ func TestRecoveryCode(t *testing.T) {
 		return enter(t, b, b.Get(t, page.Link("way-recovery")), url.Values{"recovery-code": {code}})
 	}
 	b := s.NewBrowser(t)
+	wrong := enter(t, b, halfWay(t, b, nil), otp(app.WrongCode()))
+	if page := b.Get(t, b.Get(t, wrong.Link("use-another-way")).Link("way-recovery")); page.Has("problem") || !page.Has("recovery-code") {
+		t.Errorf("the page for recovery codes tells of a wrong code of the app: %.500s", page.Body)
+	}
 	for _, code := range []string{"0000-00000-0000", "", app.Recovery[0][:13], strings.Repeat("0", 5000)} {
 		if got := recover(b, code); !got.Has("problem") {
 			t.Errorf("%.20q: %d %.200s", code, got.Status, got.Body)
