@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/tally"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -250,5 +251,24 @@ func (p pair) losesPassword(t *testing.T, name string) {
 	}
 	if p.accepts(t, name, authztest.Password) {
 		t.Error("the password still signs in")
+	}
+}
+
+func (p pair) knowsDevice(t *testing.T, name string) {
+	own, _ := p.in(t, name)
+	full, expires := &storage.FailureCount{DrainedAt: time.Now().Add(2 * time.Hour)}, time.Now().Add(3*time.Hour)
+	if err := p.Store.Apply(t.Context(), storage.LoginFailures.Put(tally.LoginKey(name), full, storage.Any, expires),
+		storage.LoginFailures.Put(tally.UserKey(p.user(t, name+"@example.com").ID), full, storage.Any, expires)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.Replicas {
+		stranger := blackbox.AtFrom(p.NewBrowser(t), i, "198.51.100.7")
+		if page := p.password(t, stranger, name, authztest.Password); page.Status != http.StatusTooManyRequests || p.signedIn(t, stranger) {
+			t.Errorf("a browser that is not known, at replica %d: %d", i, page.Status)
+		}
+		away := blackbox.AtFrom(own, i, "203.0.113.7")
+		if page := p.password(t, away, name, authztest.Password); page.Has("problem") || !p.signedIn(t, away) {
+			t.Errorf("the user's own browser, at replica %d: %d %s", i, page.Status, page.Text("problem"))
+		}
 	}
 }

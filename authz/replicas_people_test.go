@@ -41,7 +41,7 @@ var flowsOfPeople = map[string]func(p pair, t *testing.T, name string){
 	"email": pair.changesEmail, "stop": pair.stopsChange, "password": pair.changesPassword, "export": pair.exportsAndLeaves,
 	"app": pair.setsUpApp, "wrong-codes": pair.typesWrongCodes, "recovery": pair.recovers, "device": pair.remembersDevice,
 	"passkey": pair.hasPasskey, "accounts": pair.choosesAccount, "second": nil, "stepup": pair.stepsUp, "not-me": pair.endsNotMe,
-	"guessed": pair.losesPassword,
+	"guessed": pair.losesPassword, "attacked": pair.knowsDevice,
 }
 
 // TestReplicasOfPeople: two replicas on PostgreSQL are one for people too.
