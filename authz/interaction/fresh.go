@@ -52,6 +52,8 @@ func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back strin
 		page := loginPage // it leads to the factor too: a code that proves the old session would be asked for again
 		if !stale {
 			page = missing.page
+		} else if r.Method == http.MethodPost {
+			in.Pages.Refused(r, user.ID, "stale_sign_in")
 		}
 		f.Browser, _ = in.Sessions.Browser(w, r)
 		http.Redirect(w, r, in.pageURL(page, in.seal(f)), http.StatusSeeOther)

@@ -211,6 +211,9 @@ func TestUnlinkWantsAFreshSignIn(t *testing.T) {
 	if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 1 {
 		t.Error("unlinked")
 	}
+	blackbox.Until(t, "an event of the refusal", func() bool {
+		return slices.ContainsFunc(blackbox.AuditLines(t, f.Store), func(line string) bool { return strings.Contains(line, `"error":"stale_sign_in"`) })
+	})
 }
 
 // wantEvent fails unless the store has an event of a type that waits to be sealed, or is.
