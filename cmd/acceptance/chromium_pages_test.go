@@ -62,7 +62,8 @@ func registerStranger(t *testing.T, issuer string) string {
 	return registered.ClientID
 }
 
-// With scripts turned off, Alice gets from an app's link through sign-in and consent to the code.
+// With scripts turned off, Alice gets from an app's link through sign-in and consent to the code, in the language that she
+// chooses on the way.
 func TestSignInWithoutScripts(t *testing.T) {
 	t.Parallel()
 	s, p := openPlayground(t, "signing: {alg: ES256}")
@@ -73,8 +74,12 @@ func TestSignInWithoutScripts(t *testing.T) {
 		"response_type": {"code"}, "client_id": {"playground"}, "redirect_uri": {redirectURI}, "state": {"a state"},
 		"scope": {"openid orders.read"}, "code_challenge": {oauth2.S256ChallengeFromVerifier(verifier)}, "code_challenge_method": {"S256"},
 	}.Encode())
+	p.do(chromedp.SetValue("language", "fr", chromedp.ByID))
+	p.click("language-submit")
+	p.until("document.documentElement.lang === 'fr'")
 	p.password("wrong")
 	p.shows("problem")
+	p.until("document.documentElement.lang === 'fr'")
 	p.password(password)
 	p.click("consent-allow")
 	p.until("location.pathname === '/playground' && document.body.innerText.includes('it needs JavaScript')")
