@@ -88,6 +88,7 @@ func TestConsentPageOfPayment(t *testing.T) {
 		"number":      {"openid", `{"type":"plain","sum":12.5,"unit":"JPY"}`, []string{"<h1>Pay ¥12.5</h1>", ">Pay ¥12.5</button>"}, nil},
 		"no currency": {"openid", `{"type":"plain","sum":"12.5","unit":"yen"}`, []string{">12.5</bdi>", ">yen</bdi>", ">Allow</button>"}, []string{"Pay "}},
 		"no amount":   {"openid", `{"type":"plain","unit":"JPY"}`, []string{">Allow</button>"}, []string{"Pay ", "nil"}},
+		"object":      {"openid", `{"type":"payment","to":{"iban":"DE02 name: Bob","name":"Mallory"},"sum":{"currency":"EUR","amount":"5"}}`, []string{"<bdi>iban: DE02 name: Bob\nname: Mallory</bdi>"}, nil},
 		"nothing":     {"openid", `{"type":"payment","sum":{"currency":"EUR","amount":"0.00"}}`, []string{">Allow</button>", "€0.00"}, []string{"Pay "}},
 		"refund":      {"openid", `{"type":"payment","sum":{"currency":"EUR","amount":"-5"}}`, []string{">Allow</button>", "-€5.00"}, []string{"Pay "}},
 		"words":       {"openid", `{"type":"payment","sum":{"currency":"EUR","amount":"<b>5</b>"}}`, []string{">Allow</button>", "amount: &lt;b&gt;5"}, []string{"Pay ", "<b>5"}},

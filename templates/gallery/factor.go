@@ -8,15 +8,17 @@ func factorPages() map[string]templates.Page {
 	wrong.Problem, wrongCode.Problem = templates.WrongOTP, templates.WrongRecoveryCode
 	enrol := templates.EnrolTOTP{
 		Client: &someClient, Action: "/login/factor", Hidden: someHidden, User: alice, Secret: "J5QX 6ZTM KN2W 4RCD P7EA HV3U",
-		QRPath: someQR, QRSize: 49, Wanted: true, CancelURL: "/account",
+		QRPath: someQR, QRSize: 49, Wanted: true,
 	}
 	enrolWrong := enrol
+	enrolChosen := enrol
+	enrolChosen.Client, enrolChosen.Wanted, enrolChosen.CancelURL = nil, false, "/account/factors"
 	enrolWrong.Problem = templates.WrongOTP
 	return map[string]templates.Page{
 		"otp": templates.OTP{FactorPage: base, RememberDevice: true}, "otp wrong": templates.OTP{FactorPage: wrong}, "otp locked": templates.OTP{FactorPage: base, Locked: true},
 		"recovery code": templates.RecoveryCode{FactorPage: base}, "recovery code wrong": templates.RecoveryCode{FactorPage: wrongCode},
 		"another way": templates.AnotherWay{FactorPage: base, PasskeyURL: "/login/factor?way=passkey", TOTPURL: "/login/factor?way=totp", RecoveryURL: "/login/factor?way=recovery"},
-		"enrol totp":  enrol, "enrol totp wrong": enrolWrong,
+		"enrol totp":  enrol, "enrol totp wrong": enrolWrong, "enrol totp by choice": enrolChosen,
 		"factors": templates.Factors{
 			User: alice, Action: "/account/factors", Hidden: someHidden, App: true, AppSince: someTime, Codes: 7, AppURL: "/account/factors/app", AccountURL: "/account",
 		},
