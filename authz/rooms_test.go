@@ -67,6 +67,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"templates", ""},
 	{"authz/mail", "templates"},
 	{"templates/gallery", "templates"},
+	{"templates/inspect", "templates/gallery"},
 	{"authz/mail/mailtest", ""},
 	{"authz/observe", ""},
 	{"authz/throttle", ""},
@@ -117,7 +118,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/bff/gate", "authz/bff/websession authz/bff/assertion"},
 	{"authz/bff", "authz/bff/relay authz/bff/gate authz/audit authz/bearer"},
 	{"authz/bff/operator", "authz/bff authz/upkeep"},
-	{"config", "authz/password authz/users authz/client authz/bff"},
+	{"config", "authz/password authz/users authz/client authz/bff templates/inspect"},
 
 	// The rooms of the server.
 	{"authz/oauth", "storage"},

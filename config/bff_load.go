@@ -33,7 +33,7 @@ func ParseBFF(name string, data []byte, environ []string) (*BFF, error) {
 	l.placeCertificates(&l.cfg.Storage.Postgres.URL)
 	l.check()
 	if len(l.errs) > 0 {
-		return nil, l.errs.sorted()
+		return nil, l.errs.sorted(l.name)
 	}
 	l.warn()
 	return &l.cfg, nil
@@ -105,5 +105,5 @@ func (l *bffLoader) warn() {
 	for _, w := range c.CookieMode().Warnings() {
 		l.note(&c.Warnings, w.Path, w.Value, w.Flaw)
 	}
-	c.Warnings = c.Warnings.sorted()
+	c.Warnings = c.Warnings.sorted(l.name)
 }

@@ -80,6 +80,7 @@ func (l *loader) places() []place {
 	list.addRead(map[string]string{
 		"tls.cert_file": c.TLS.CertFile, "tls.key_file": c.TLS.KeyFile, "mtls.ca_file": c.MTLS.CAFile,
 		"outbound.ca_file": c.Outbound.CAFile, "branding.logo_file": c.Branding.LogoFile, "branding.logo_dark_file": c.Branding.LogoDarkFile, "branding.backdrop_file": c.Branding.BackdropFile,
+		"branding.templates": c.Branding.Templates,
 	})
 	list.addRead(l.secretFiles)
 	list.addUpkeep(&c.Storage, &c.Backup)

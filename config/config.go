@@ -34,6 +34,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/users"
+	"github.com/authzd/authzd/templates"
 )
 
 // Config is the whole of authzd.yaml.
@@ -465,17 +466,31 @@ type Branding struct {
 	// PrivacyURL is the privacy policy of the service.
 	PrivacyURL string `yaml:"privacy_url"`
 
-	// Texts replaces texts of the pages and mails, by the keys of templates/catalogue in the source:
-	// sign_in.heading: Welcome. For one language only, # and its tag follow: "sign_in.heading#de".
+	// Texts replaces texts of the pages and mails, by the keys that "authzd template texts" lists:
+	// sign_in.heading: Welcome. For one language only, # and its tag follow: "sign_in.heading#de". A text keeps its
+	// placeholders, such as {client}.
 	Texts map[string]string `yaml:"texts"`
 
 	// Languages are those that pages and mails are offered in; people choose one at the foot of each page. The first is
 	// for people who read none of them. Default: all.
 	Languages []string `yaml:"languages" enum:"en,de,fr,es,it,pt,nl,pl,ja,zh,ar"`
 
+	// Templates is a folder with templates of your own. Each has the name of the one of ours that it replaces:
+	// "authzd template list" lists them, and "authzd template print sign-in.html" prints one to begin with. Every page and
+	// mail is drawn with them before the server starts, and what is wrong is an error here.
+	Templates string `yaml:"templates" path:"true"`
+
 	// CSS sets variables of the style sheet, such as accent: "#0a58ca". The colours are background,
 	// surface, stub, text, muted, border, edge, control, accent, on-accent, link, danger, danger-surface, warning,
 	// warning-surface, ok and mark, each also with -dark for dark mode; radius is a length, font a list of families.
 	// Colours that can't be read on each other are refused.
 	CSS map[string]string `yaml:"css"`
+}
+
+// Look is the branding as the pages and mails take it.
+func (b Branding) Look() templates.Branding {
+	return templates.Branding{
+		Name: b.Name, LogoFile: b.LogoFile, LogoDarkFile: b.LogoDarkFile, BackdropFile: b.BackdropFile, CSS: b.CSS,
+		HelpURL: b.HelpURL, ImprintURL: b.ImprintURL, PrivacyURL: b.PrivacyURL, Texts: b.Texts, Languages: b.Languages, Templates: b.Templates,
+	}
 }

@@ -33,7 +33,7 @@ func (e Errors) Unwrap() []error {
 type Error struct {
 	File     string // as it was named; empty if no file is to blame
 	Line     int    // from 1; 0 if no line is to blame, as for a key that is missing
-	Column   int    // from 1
+	Column   int    // from 1; 0 if it is not known
 	Variable string // the environment variable that set the value, if one did
 	Key      string // such as clients[0].redirect_uris[1]
 	Value    string // what was found, quoted; secrets are masked
@@ -62,6 +62,8 @@ func (e *Error) position() string {
 	switch {
 	case e.Variable != "":
 		return e.Variable
+	case e.Line > 0 && e.Column == 0:
+		return fmt.Sprintf("%s:%d", e.File, e.Line)
 	case e.Line > 0:
 		return fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
 	}
@@ -144,10 +146,17 @@ func (d *document) given(path string) bool {
 	return ok
 }
 
-// sorted is the errors in the order of the file; those that have no line come first.
-func (e Errors) sorted() Errors {
+// sorted is the errors in the order of the file; those that have no line come first, and those of other files last, one
+// after the other.
+func (e Errors) sorted(file string) Errors {
+	other := func(e *Error) string {
+		if e.Line == 0 || e.File == file {
+			return ""
+		}
+		return e.File
+	}
 	slices.SortStableFunc(e, func(a, b *Error) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+		return cmp.Or(strings.Compare(other(a), other(b)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			strings.Compare(a.Variable, b.Variable), strings.Compare(a.Key, b.Key))
 	})
 	return e

@@ -28,6 +28,9 @@ func inExampleFolder(t *testing.T) {
 	} {
 		writeFile(t, filepath.Join(dir, name), content)
 	}
+	if err := os.Mkdir(filepath.Join(dir, "templates"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	t.Chdir(dir)
 }
 

@@ -72,7 +72,7 @@ func parseAll(name string, data []byte, environ []string, d *demo) (*Config, err
 	l.placeCertificates(&l.cfg.Storage.Postgres.URL)
 	l.check()
 	if len(l.errs) > 0 {
-		return nil, l.errs.sorted()
+		return nil, l.errs.sorted(l.name)
 	}
 	l.warn()
 	return &l.cfg, nil

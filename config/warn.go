@@ -42,7 +42,7 @@ func (l *loader) warn() {
 	for i, name := range c.SecretFile {
 		note(element("secret_file", i), name, l.movedFrom("secret_file", name))
 	}
-	c.Warnings = c.Warnings.sorted()
+	c.Warnings = c.Warnings.sorted(l.name)
 }
 
 // note adds a warning about the value at a key. A nil flaw is none.

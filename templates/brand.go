@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // Branding gives the pages an operator's look.
@@ -37,6 +39,10 @@ type Branding struct {
 	// them; empty: all.
 	Languages []string
 
+	// Templates is a folder with an operator's own templates, each called like the one of ours that it replaces. They are
+	// read once. Draw them with package inspect first, or a person meets what is wrong with them; empty: none.
+	Templates string
+
 	// CSS sets variables of the style sheet. The colours are background, surface, stub, text, muted,
 	// border, edge, control, accent, on-accent, link, danger, danger-surface, warning, warning-surface, ok, mark, each
 	// "#rgb" or "#rrggbb"; the same names with "-dark" are for dark mode. radius is a length in px or rem, font a list
@@ -56,14 +62,46 @@ func (b Branding) Letter() string {
 	return initial(b.Name)
 }
 
+// TextError is one thing that is wrong with an operator's text.
+type TextError struct {
+	Key    string // as the operator wrote it
+	Reason string // lower case, no full stop
+	Hint   string // what to do about it
+}
+
+func (e *TextError) Error() string {
+	return fmt.Sprintf("branding texts %q: %s; %s", e.Key, e.Reason, e.Hint)
+}
+
+// CheckTexts returns what is wrong with the texts: nil, or an error that joins a *TextError for each.
+func (b Branding) CheckTexts() error {
+	ours, err := catalogues()
+	if err == nil {
+		_, err = b.withTexts(ours)
+	}
+	return err
+}
+
+// CatalogueTexts returns our texts of a language by their keys, nil if it is none of Languages.
+func CatalogueTexts(lang string) (map[string]string, error) {
+	all, err := catalogues()
+	return maps.Clone(all[lang]), err
+}
+
 // withTexts returns the catalogues with the operator's texts in place of ours. The error names each text that is none, or whose
 // placeholders differ.
 func (b Branding) withTexts(ours map[string]catalogue) (map[string]catalogue, error) {
+	if len(b.Texts) == 0 {
+		return ours, nil
+	}
 	all := map[string]catalogue{}
 	for lang, texts := range ours {
 		all[lang] = maps.Clone(texts)
 	}
 	var errs []error
+	refuse := func(key, hint, format string, args ...any) {
+		errs = append(errs, &TextError{key, fmt.Sprintf(format, args...), hint})
+	}
 	for _, key := range slices.Sorted(maps.Keys(b.Texts)) { // "a#de" comes after "a", which is for all languages
 		base, lang, one := cutLanguage(key)
 		replaced := languages
@@ -74,13 +112,13 @@ func (b Branding) withTexts(ours map[string]catalogue) (map[string]catalogue, er
 			text, ok := all[lang][base]
 			switch {
 			case !ok && one:
-				errs = append(errs, fmt.Errorf("branding texts %q: no such text, or no such language", key))
+				refuse(key, nearestText(base, ours[lang]), "no such text, or no such language")
 			case !ok && all[languages[0]][base] != "": // a form of a number that this language lacks
 				continue
 			case !ok:
-				errs = append(errs, fmt.Errorf("branding texts %q: no such text", key))
+				refuse(key, nearestText(base, ours[lang]), "no such text")
 			case !slices.Equal(placeholders(text), placeholders(b.Texts[key])):
-				errs = append(errs, fmt.Errorf("branding texts %q: must have the placeholders %s", key, strings.Join(placeholders(text), ", ")))
+				refuse(key, fmt.Sprintf("ours is %q", text), "must have %s", inWords(placeholders(text)))
 			default:
 				all[lang][base] = b.Texts[key]
 				continue
@@ -89,6 +127,25 @@ func (b Branding) withTexts(ours map[string]catalogue) (map[string]catalogue, er
 		}
 	}
 	return all, errors.Join(errs...)
+}
+
+// inWords lists the placeholders of a text.
+func inWords(placeholders []string) string {
+	if len(placeholders) == 0 {
+		return "no placeholders"
+	}
+	return "the placeholders " + strings.Join(placeholders, ", ")
+}
+
+// nearestText says what to write in place of a key that does not exist. texts are nil if the language does not exist.
+func nearestText(key string, texts catalogue) string {
+	if texts == nil {
+		return "the languages are " + strings.Join(languages, ", ")
+	}
+	if near := member.Nearest(key, slices.Sorted(maps.Keys(texts))); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return "\"authzd template texts\" lists them"
 }
 
 // cutLanguage takes the language off a key. The form of a number, such as #other, belongs to the key.

@@ -72,7 +72,7 @@ func TestBrandTexts(t *testing.T) {
 	}})
 	for _, want := range []string{
 		`branding texts "sign_in.nothing": no such text`, `branding texts "sign_in.heading#xx": no such text, or no such language`,
-		`branding texts "back_to": must have the placeholders {client}`, `branding texts "not_you": must have the placeholders`,
+		`branding texts "back_to": must have the placeholders {client}`, `branding texts "not_you": must have no placeholders`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q: %v", want, err)

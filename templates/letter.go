@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 	"sync"
 	texttemplate "text/template"
@@ -30,6 +31,22 @@ type Letter struct {
 	CodeUntil time.Time // how long the code works
 
 	Zone *time.Location // of the times; nil: UTC
+}
+
+// Messages lists the messages that there are texts for, sorted.
+func Messages() ([]string, error) {
+	all, err := catalogues()
+	if err != nil {
+		return nil, err
+	}
+	var messages []string
+	for key := range all[languages[0]] {
+		if message, ok := strings.CutSuffix(key, ".subject"); ok {
+			messages = append(messages, strings.TrimPrefix(message, "mail."))
+		}
+	}
+	slices.Sort(messages)
+	return messages, nil
 }
 
 // Fact is one line of what is known of an event, such as the device.
@@ -86,13 +103,17 @@ func NewLetters(host string, branding Branding) (*Letters, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := readOwn(branding.Templates)
+	if err != nil {
+		return nil, err
+	}
 	offered, err := newSpeaker(branding.Languages)
 	if err != nil {
 		return nil, err
 	}
 	l := &Letters{brand: branding.Name, host: host, logos: logos, writers: map[string]func() (*writer, error){}, catalogues: all, speaker: offered}
 	for _, lang := range languages {
-		l.writers[lang] = sync.OnceValues(func() (*writer, error) { return newWriter(lang, all[lang], branding) })
+		l.writers[lang] = sync.OnceValues(func() (*writer, error) { return newWriter(lang, all[lang], branding, own) })
 	}
 	return l, nil
 }
@@ -116,7 +137,7 @@ func letterLogos(branding Branding) (logos []Picture, err error) {
 	return logos, nil
 }
 
-func newWriter(lang string, texts catalogue, branding Branding) (w *writer, err error) {
+func newWriter(lang string, texts catalogue, branding Branding, own own) (w *writer, err error) {
 	light, dark := brand.Colours(branding.CSS)
 	functions := map[string]any{
 		"t":     texts.text,
@@ -126,11 +147,19 @@ func newWriter(lang string, texts catalogue, branding Branding) (w *writer, err 
 		"light": func(name string) template.CSS { return template.CSS(light[name]) },
 		"dark":  func(name string) template.CSS { return template.CSS(dark[name]) },
 	}
-	w = new(writer)
-	if w.text, err = texttemplate.New("letter.txt").Funcs(functions).ParseFS(letterFiles, "letter/letter.txt"); err != nil {
+	text, err := own.text("letter.txt")
+	if err != nil {
 		return nil, err
 	}
-	w.html, err = template.New("letter.html").Funcs(functions).ParseFS(letterFiles, "letter/letter.html")
+	html, err := own.text("letter.html")
+	if err != nil {
+		return nil, err
+	}
+	w = new(writer)
+	if w.text, err = texttemplate.New("letter.txt").Funcs(functions).Parse(text); err != nil {
+		return nil, err
+	}
+	w.html, err = template.New("letter.html").Funcs(functions).Parse(html)
 	return w, err
 }
 

@@ -13,6 +13,9 @@ type Page interface {
 	meta() meta
 }
 
+// NameOf returns the name of a page's template, which is its file without the extension.
+func NameOf(p Page) string { return p.meta().template }
+
 // meta is what Render must know about a page besides its content.
 type meta struct {
 	template     string // file in html, without its extension

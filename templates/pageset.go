@@ -15,16 +15,17 @@ var htmlFiles embed.FS
 // pageSet has the pages of one language. Each is prepared when it is first drawn, because a server draws few pages
 // in most languages, and preparing all of them takes longer than the rest of its start.
 type pageSet struct {
+	own    own
 	layout func() (*template.Template, error)
 
 	mu    sync.Mutex
 	pages map[string]*template.Template // by name
 }
 
-// newPageSet has the texts of one language.
-func newPageSet(lang string, texts catalogue, brand Branding, files assets, issuer *url.URL) *pageSet {
-	return &pageSet{pages: map[string]*template.Template{}, layout: sync.OnceValues(func() (*template.Template, error) {
-		layout, err := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
+// newPageSet has the texts of one language, and the operator's templates.
+func newPageSet(lang string, texts catalogue, brand Branding, files assets, issuer *url.URL, theirs own) *pageSet {
+	return &pageSet{own: theirs, pages: map[string]*template.Template{}, layout: sync.OnceValues(func() (*template.Template, error) {
+		layout := template.New(layoutFile).Option("missingkey=error").Funcs(template.FuncMap{
 			"t":            texts.text,
 			"rich":         texts.rich,
 			"around":       texts.around,
@@ -58,12 +59,32 @@ func newPageSet(lang string, texts catalogue, brand Branding, files assets, issu
 			"initial":      initial,
 			"cut":          cut,
 			"differ":       differ,
-		}).ParseFS(htmlFiles, "html/layout.html", "html/parts.html")
+		})
+		err := theirs.parse(layout, layoutFile)
+		if err == nil {
+			err = own(nil).parse(layout, partsFile)
+		}
+		if err == nil {
+			err = theirs.parse(layout, partsFile) // what it defines replaces ours
+		}
 		if err != nil {
 			return nil, fmt.Errorf("parse layout: %w", err)
 		}
 		return layout, nil
 	})}
+}
+
+// parse adds a template to a set: the operator's, or ours.
+func (o own) parse(set *template.Template, name string) error {
+	text, err := o.text(name)
+	if err != nil {
+		return err
+	}
+	if set.Name() != name {
+		set = set.New(name)
+	}
+	_, err = set.Parse(text)
+	return err
 }
 
 // page returns a page by its name.
@@ -79,7 +100,7 @@ func (s *pageSet) page(name string) (*template.Template, error) {
 	}
 	page, err := layout.Clone()
 	if err == nil {
-		page, err = page.ParseFS(htmlFiles, "html/"+name+".html")
+		err = s.own.parse(page, name+".html")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parse page %s: %w", name, err)

@@ -24,6 +24,8 @@
 //	<ul class="rows"><li class="row"><span class="tile" aria-hidden="true">{{icon "phone"}}</span> <div><b>…</b> <small>…</small></div> <button class="small">…</button></li></ul>
 //	<span class="tag ok">…</span>, <dl class="facts"><div><dt>…</dt><dd>…</dd></div></dl>, <details>, .codes, .steps, .value, .fine, .or
 //
+// An operator's own templates can stand in for these files: see own.go and package inspect.
+//
 // Every page works without JavaScript. The only scripts are the line that submits a FormPost, and the lines
 // that leave a LoggedOut page when its frames have loaded. The Content-Security-Policy of those pages names
 // their hashes.
@@ -51,7 +53,8 @@ type Renderer struct {
 }
 
 // New reads the texts of every language. A page is prepared when it is first drawn. The pages name the host of the
-// issuer, and link to what is below its path. The error names everything that is wrong with the branding.
+// issuer, and link to what is below its path. The error names everything that is wrong with the branding, but for mistakes
+// in an operator's own templates: package inspect finds them.
 func New(issuer string, brand Branding) (*Renderer, error) {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -68,6 +71,10 @@ func New(issuer string, brand Branding) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err := readOwn(brand.Templates)
+	if err != nil {
+		return nil, err
+	}
 	offered, err := newSpeaker(brand.Languages)
 	if err != nil {
 		return nil, err
@@ -77,7 +84,7 @@ func New(issuer string, brand Branding) (*Renderer, error) {
 		return nil, err
 	}
 	for _, lang := range offered.languages {
-		r.pages[lang] = newPageSet(lang, catalogues[lang], brand, files, u)
+		r.pages[lang] = newPageSet(lang, catalogues[lang], brand, files, u, own)
 	}
 	return r, nil
 }

@@ -27,7 +27,6 @@ import (
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/config"
-	"github.com/authzd/authzd/templates"
 )
 
 // authzConfig turns a valid configuration into the server's.
@@ -59,7 +58,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Connectors: newConnectors(cfg.Connectors, roots),
 		MTLS:       mtls,
 		Outbound:   outbound.Config{AllowPrivateNetworks: cfg.Outbound.AllowPrivateNetworks, RootCAs: roots},
-		Branding:   newBranding(cfg.Branding),
+		Branding:   cfg.Branding.Look(),
 		Passkeys:   passkeys,
 		Lifetimes: authz.Lifetimes{
 			AccessToken:  cfg.Lifetimes.AccessToken,
@@ -117,13 +116,6 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		}
 	}
 	return c, nil
-}
-
-func newBranding(b config.Branding) templates.Branding {
-	return templates.Branding{
-		Name: b.Name, LogoFile: b.LogoFile, LogoDarkFile: b.LogoDarkFile, BackdropFile: b.BackdropFile, CSS: b.CSS,
-		HelpURL: b.HelpURL, ImprintURL: b.ImprintURL, PrivacyURL: b.PrivacyURL, Texts: b.Texts, Languages: b.Languages,
-	}
 }
 
 // loopback may be reached in development, where the clients are on this machine too.
