@@ -5,6 +5,7 @@
 //
 //	main ─> root ─┬─> serve | init | config …                   serve*.go, init.go, config.go
 //	  ▲           ├─> bff …                                      cookie mode in front of apps: bff*.go
+//	  │           ├─> template …                                what an operator can replace: template.go
 //	  │           ├─> client … | user … | session … | grant …   a running server, over its admin API: remote.go
 //	  │           │     key … | audit … | compact
 //	  │           ├─> backup … | restore | check | migrate …    the store, with a running server or without
