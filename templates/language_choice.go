@@ -91,7 +91,7 @@ func (r *Renderer) languageChoice(req *http.Request, status int, m meta, lang st
 	switch {
 	case len(r.speaker.languages) < 2, m.script != "", len(req.URL.RawQuery) > maxQuery:
 		return nil
-	case req.Method == http.MethodGet:
+	case req.Method == http.MethodGet && status < 400: // what was refused is not shown: it may be a token in the wrong place
 		query = req.URL.Query()
 		query.Del(languageParam)
 		query.Del("show")

@@ -67,6 +67,7 @@ func TestNoLanguageAtTheFoot(t *testing.T) {
 	}{
 		"one language":    {some, httptest.NewRequest("GET", "/", nil), 200, Home{}},
 		"the answer":      {all, post("flow=f"), 200, RecoveryCodes{}},
+		"a refusal":       {all, httptest.NewRequest("GET", "/logout?id_token_hint=eyJ.eyJ.sig", nil), 400, Error{Code: "invalid_request"}},
 		"a form to leave": {all, httptest.NewRequest("GET", "/", nil), 200, FormPost{Action: "https://app.example.com/"}},
 		"a long query":    {all, httptest.NewRequest("GET", "/?x="+strings.Repeat("x", maxQuery), nil), 200, Home{}},
 	} {
