@@ -27,11 +27,11 @@ func (r *Renderer) Languages() []string { return slices.Clone(r.speaker.language
 // Language returns the language of the pages for the person who sends req. wanted are BCP 47 tags separated by spaces, such
 // as the ui_locales of a request: they count if the person has chosen no language.
 func (r *Renderer) Language(req *http.Request, wanted string) string {
-	return cmp.Or(r.chosen(req), r.speaker.choose(wanted, req.Header.Get("Accept-Language")))
+	return cmp.Or(r.Chosen(req), r.speaker.choose(wanted, req.Header.Get("Accept-Language")))
 }
 
-// chosen returns the language that the person who sends req has chosen, "" if they have chosen none.
-func (r *Renderer) chosen(req *http.Request) string {
+// Chosen returns the language that the person who sends req has chosen, "" if they have chosen none.
+func (r *Renderer) Chosen(req *http.Request) string {
 	for _, c := range req.CookiesNamed(languageCookie) {
 		if slices.Contains(r.speaker.languages, c.Value) {
 			return c.Value
@@ -43,7 +43,7 @@ func (r *Renderer) chosen(req *http.Request) string {
 // Prefer puts the language that the person has chosen in place of the preference of the browser (Accept-Language), so that
 // mails are in the language of the page that has sent them.
 func (r *Renderer) Prefer(req *http.Request) {
-	if chosen := r.chosen(req); chosen != "" {
+	if chosen := r.Chosen(req); chosen != "" {
 		req.Header.Set("Accept-Language", chosen)
 	}
 }

@@ -141,3 +141,18 @@ func TestOfferedLanguages(t *testing.T) {
 		t.Errorf("the mail says %q", m.Text)
 	}
 }
+
+// TestLanguageUpstream: the page of a connector is asked for in the language that the person has chosen.
+func TestLanguageUpstream(t *testing.T) {
+	t.Parallel()
+	f := blackbox.Federate(t, true)
+	b := f.NewBrowser(t)
+	page := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"ui_locales": {"de"}}).Header.Get("Location"))
+	for _, want := range []string{"de", "fr de"} {
+		upstream, err := url.Parse(b.Get(t, page.Link("connector-corp")).Header.Get("Location"))
+		if err != nil || upstream.Query().Get("ui_locales") != want {
+			t.Errorf("%v %v, want %q", upstream, err, want)
+		}
+		page = choose(t, b, page, "fr")
+	}
+}

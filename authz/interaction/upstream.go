@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -35,7 +36,8 @@ func (in *Interaction) BeginUpstream(w http.ResponseWriter, r *http.Request) err
 		http.Redirect(w, r, in.Issuer.URL("/login"), http.StatusSeeOther)
 		return nil
 	}
-	p := connect.BeginParams{UILocales: v.uiLocales(), SelectAccount: params.Has("other")}
+	languages := strings.TrimSpace(in.Pages.Renderer.Chosen(r) + " " + v.uiLocales())
+	p := connect.BeginParams{UILocales: languages, SelectAccount: params.Has("other")}
 	if v.flow.Fresh {
 		p.MaxAge = new(0)
 	}

@@ -131,7 +131,7 @@ func (v *visit) uiLocales() string {
 	if v.user != nil {
 		wanted = append(wanted, v.user.Profile.Locale)
 	}
-	return strings.Join(wanted, " ")
+	return strings.TrimSpace(strings.Join(wanted, " "))
 }
 
 // client returns the app that waits for the sign-in, nil for a plain sign-in.
