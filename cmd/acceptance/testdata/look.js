@@ -44,8 +44,26 @@ window.look = (() => {
     return (r + g + b > 3 * 127) === (scheme === "light") ? [] : [`the background is ${[r, g, b]}`];
   };
 
+  // focused is what is wrong with the focus on an element.
+  const focused = (e) => {
+    const { outlineStyle, outlineWidth } = getComputedStyle(e);
+    const { top, bottom, left, width, height } = e.getBoundingClientRect();
+    const middle = document.elementFromPoint(left + width / 2, top + height / 2);
+    const seen = height > innerHeight || top > -1 && bottom < innerHeight + 1 && (e.contains(middle) || middle?.contains(e));
+    return [
+      outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 ? [] : `the focus on ${describe(e)} has no ring`,
+      seen ? [] : `the focus on ${describe(e)} cannot be seen: ${left}, ${top} of ${innerWidth}, ${innerHeight}, under ${middle && describe(middle)}`,
+    ].flat();
+  };
+
+  // focus puts the focus on each control. As none has a tabindex above 0, Tab goes the same way.
+  const focus = () => controls().flatMap((e) => {
+    e.focus();
+    return document.activeElement === e && e.tabIndex === 0 ? focused(e) : `${describe(e)} does not take the focus, or not in its turn`;
+  });
+
   // walk notes where the focus is, before each key moves it on; walked compares that with controls.
-  const reached = [];
+  const reached = [], wrong = [];
   const walk = async () => {
     const first = document.querySelector("[autofocus]");
     if (first && document.activeElement !== first) await new Promise((focused) => first.addEventListener("focus", focused));
@@ -55,32 +73,35 @@ window.look = (() => {
     addEventListener("keydown", () => {
       const e = document.activeElement;
       if (e === document.body) return;
-      const { outlineStyle, outlineWidth } = getComputedStyle(e);
-      const { top, bottom, left, width, height } = e.getBoundingClientRect();
-      const middle = document.elementFromPoint(left + width / 2, top + height / 2);
-      reached.push({
-        e,
-        where: `${left}, ${top} of ${innerWidth}, ${innerHeight}, under ${middle && describe(middle)}`,
-        ringed: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
-        seen: height > innerHeight || top > -1 && bottom < innerHeight + 1 && (e.contains(middle) || middle?.contains(e)),
-      });
+      reached.push(e);
+      wrong.push(...focused(e));
     });
     return controls().length;
   };
   const walked = () => {
-    const found = [], want = controls(), got = reached.map(({ e }) => e).filter((e) => want.includes(e)).slice(0, want.length);
-    for (const e of want) if (!got.includes(e)) found.push(`Tab does not reach ${describe(e)}`);
-    if (!found.length) want.forEach((e, i) => e !== got[i] && found.push(`Tab reaches ${describe(got[i])}, and not ${describe(e)}, as number ${i + 1}`));
-    for (const { e, ringed, seen, where } of reached) {
-      if (!ringed) found.push(`the focus on ${describe(e)} has no ring`);
-      if (!seen) found.push(`the focus on ${describe(e)} cannot be seen: ${where}`);
-    }
-    return found;
+    const want = controls(), got = reached.filter((e) => want.includes(e)).slice(0, want.length);
+    const missed = want.filter((e) => !got.includes(e)).map((e) => `Tab does not reach ${describe(e)}`);
+    const late = want.flatMap((e, i) => e === got[i] ? [] : `Tab reaches ${describe(got[i])}, and not ${describe(e)}, as number ${i + 1}`);
+    return [...wrong, ...(missed.length ? missed : late)];
   };
 
   // withoutScripts finds controls that do nothing while scripts are off.
   const withoutScripts = () => controls().filter((e) => e.matches(".scripted, [data-passkey-ask]") || e.matches("button") && !e.form)
     .map((e) => `${describe(e)} needs a script, and is shown without`);
 
-  return { bright, draw, heading, sticksOut, walk, walked, withoutScripts };
+  // judge is what axe finds by some rules, with the elements in question. Without rules it is not asked.
+  const judge = async (rules) => rules ? (await axe.run({ preload: false, resultTypes: ["violations"], ...rules })).violations
+    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((n) => n.html + " " + n.failureSummary).join("; ")}`) : [];
+
+  // every draws pages and returns what is wrong with them: pages are pairs of a name and HTML.
+  const every = async (pages, scheme, rules, keyboard) => {
+    const found = [];
+    for (const [name, html] of pages) {
+      draw(html);
+      found.push(...[heading(), sticksOut(), bright(scheme), keyboard ? focus() : [], await judge(rules)].flat().map((what) => `${name}: ${what}`));
+    }
+    return found;
+  };
+
+  return { every, walk, walked, withoutScripts };
 })();
