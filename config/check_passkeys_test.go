@@ -125,3 +125,17 @@ connectors:
 		compare(t, errorsOf(t, doc(issuer, "")), nil)
 	}
 }
+
+// Where every sign-in of a user needs another factor, or a passkey, a password of eight characters is enough.
+func TestFactorsOfEverybodyAllowShorterPasswords(t *testing.T) {
+	const user = "\nusers: [{username: alice, password: k7#mQ2!x, roles: [admin]}]"
+	for accounts, enough := range map[string]bool{
+		"factors: optional": false, "factors: required": true, "factors: passkey": true,
+		"factors_of_roles: {admin: passkey}": true, "factors_of_roles: {staff: passkey}": false,
+	} {
+		wrong := errorsOf(t, "issuer: https://id.example.com\naccounts: {"+accounts+"}"+user)
+		if (wrong == nil) != enough || !enough && (len(wrong) != 1 || !strings.Contains(wrong[0], "shorter than 15 characters")) {
+			t.Errorf("%s: %q", accounts, wrong)
+		}
+	}
+}

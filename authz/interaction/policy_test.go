@@ -2,6 +2,7 @@ package interaction_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -110,6 +111,24 @@ func TestAppDemandsPasskey(t *testing.T) {
 	if signedInAt := int64(claims["auth_time"].(float64)); time.Since(time.Unix(signedInAt, 0)) > time.Minute {
 		t.Errorf("auth_time %d is old", signedInAt)
 	}
+}
+
+// TestEverybodyNeedsPasskey: who has none adds one after the password, and there is no session before.
+func TestEverybodyNeedsPasskey(t *testing.T) {
+	t.Parallel()
+	p := startPasskeys(t, authz.Config{Users: people, Factors: factor.Policy{Everybody: factor.PhishingResistant}})
+	b := p.NewBrowser(t)
+	b.Username = "bob" // he has no role
+	page := blackbox.Password(t, b, p.URL+"/login")
+	if !page.Has("passkey-add") || page.Has("passkey-skip") || page.Has("otp") {
+		t.Fatalf("no enrolment: %s %.300s", page.URL, page.Body)
+	}
+	noSession(t, p.Server, "before the passkey")
+	done := p.follows(t, b, page.Passkey(t, "passkey-add", p.device.Create(t, page.Asked(t, "passkey-add"))))
+	if done.URL.Path != "/account" || done.Status != http.StatusOK {
+		t.Fatalf("%s: %s", done.URL, done.Text("problem"))
+	}
+	wantClaims(t, "with the new passkey", b.SignIn(t, authztest.SPA, url.Values{"prompt": {"none"}}).IDToken, "phrh", "[pwd hwk user mfa]")
 }
 
 // TestConnectorDemandsFactor: all who come from an upstream need two factors. What the upstream says that it has seen
