@@ -61,7 +61,8 @@ func TestFlood_SignUps(t *testing.T) {
 		return code != ""
 	})
 	asked, from, most := blackbox.Many(60, 100_000), oneAddress, func(began time.Time) int { return allowed(20, 0, began) + 1 }
-	if asked == 100_000 {
+	long := asked == 100_000 // it runs alone, so the heap is its own
+	if long {
 		from, most = manyAddresses, func(began time.Time) int { return allowed(2000, 1, began) }
 	}
 	size, memory, began := engine.Stats().FileBytes, heap(), time.Now()
@@ -76,7 +77,7 @@ func TestFlood_SignUps(t *testing.T) {
 	if kept > most(began) || statuses[http.StatusSeeOther]+statuses[http.StatusTooManyRequests] != asked {
 		t.Errorf("%d are kept, answers %v", kept, statuses)
 	}
-	if grown > mostGrowth || used > 20<<20 {
+	if grown > mostGrowth || long && used > 20<<20 {
 		t.Errorf("the database has grown by %d bytes, the heap by %d", grown, used)
 	}
 	stillSignsIn(t, s)
