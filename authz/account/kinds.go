@@ -32,7 +32,7 @@ const (
 	kindsReread    = time.Second
 	timesTheCost   = 4
 	measurements   = 3
-	paceGranule    = 250 * time.Millisecond // the pace is a multiple of it: also of reads of the store, which differ
+	paceGranule    = 250 * time.Millisecond // the pace is a multiple of it: it hides what else a user costs who exists
 	measureTimeout = time.Minute
 )
 
