@@ -22,7 +22,7 @@ func TestPlain(t *testing.T) {
 
 func TestName(t *testing.T) {
 	for name, want := range map[string]string{
-		"Do Dodo": "Do Dodo", " Do \u00a0 Dodo ": "Do Dodo", "عَلِي": "عَلِي", "می‌خواهم": "می‌خواهم", "👩‍🚀": "👩‍🚀", "❤️": "❤️", "O’Brien-Ó": "O’Brien-Ó", "": "", "  ": "",
+		"Do Dodo": "Do Dodo", " Do \u00a0 Dodo ": "Do Dodo", "عَلِي": "عَلِي", "می\u200cخواهم": "می\u200cخواهم", "👩\u200d🚀": "👩\u200d🚀", "❤️": "❤️", "O’Brien-Ó": "O’Brien-Ó", "": "", "  ": "",
 		strings.Repeat("é", 20): strings.Repeat("é", 20),
 	} {
 		if got, ok := typed.Name(name, 20); got != want || !ok {
@@ -58,7 +58,7 @@ func FuzzDigits(f *testing.F) {
 }
 
 func FuzzName(f *testing.F) {
-	for _, s := range []string{"Do Dodo", "a\u202eb", " \u200d ", "\xff", "👩‍🚀", "a\r\nb", "\u3164"} {
+	for _, s := range []string{"Do Dodo", "a\u202eb", " \u200d ", "\xff", "👩\u200d🚀", "a\r\nb", "\u3164"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
