@@ -18,7 +18,8 @@ func cut(value string) cutText {
 	return cutText{string(runes[:n]), len(runes) - n}
 }
 
-// hosts returns a text whose host names may go on in the next line behind a dot, and not in the middle of a word.
-func hosts(text string) template.HTML {
-	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(text), ".", ".<wbr>"))
+// named returns a text with the host that it names as one word, which goes on in the next line behind a dot if it has to.
+func named(text, host string) template.HTML {
+	word := "<bdi>" + strings.ReplaceAll(template.HTMLEscapeString(host), ".", ".<wbr>") + "</bdi>"
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(text), template.HTMLEscapeString(host), word))
 }

@@ -48,7 +48,7 @@ func newPageSet(lang string, texts catalogue, brand Branding, files assets, issu
 			"languageName": func(lang string) string { return names[lang] },
 			"brand":        func() Branding { return brand },
 			"host":         func() string { return issuer.Host },
-			"hosts":        hosts,
+			"named":        named,
 			"accountURL":   func() string { return issuer.Path + "/account" },
 			"asset":        files.url,
 			"icon":         icon,
