@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/authzd/authzd/authz/member"
 )
@@ -134,6 +135,9 @@ func readTemplate(file string) (string, *TemplateError) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return refuse(1, "let this process read it", "%v", errors.Unwrap(err))
+	}
+	if !utf8.Valid(text) {
+		return refuse(1, "save it as UTF-8", "is not UTF-8")
 	}
 	if at := emptyDefinition.FindSubmatchIndex(text); at != nil {
 		define := string(text[at[2]:at[3]])

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -89,18 +88,18 @@ func runsScript(url string) bool {
 
 // refuse notes an element, at the first line that has one of its kind.
 func (p *pageCheck) refuse(n *html.Node, hint, reason string) {
-	p.refuseAt(regexp.MustCompile(`(?i)<`+regexp.QuoteMeta(n.Data)+`\b`), hint, reason)
+	p.refuseAt("<", n.Data, `\b`, hint, reason)
 }
 
 func (p *pageCheck) refuseAttribute(key, hint, reason string) {
-	p.refuseAt(regexp.MustCompile(`(?i)[\s"'/]`+regexp.QuoteMeta(key)+`\s*=`), hint, reason)
+	p.refuseAt(`[\s"'/]`, key, `\s*=`, hint, reason)
 }
 
-// refuseAt notes a flaw at the first line of the operator's templates that a pattern finds.
-func (p *pageCheck) refuseAt(pattern *regexp.Regexp, hint, reason string) {
+// refuseAt notes a flaw at the first line of the operator's templates that has a text.
+func (p *pageCheck) refuseAt(before, text, after, hint, reason string) {
 	for _, name := range p.files() {
-		if at := pattern.FindStringIndex(p.texts[name]); at != nil {
-			p.add(name, 1+strings.Count(p.texts[name][:at[0]], "\n"), hint, reason, p.in())
+		if line := p.line(name, before, text, after); line > 0 {
+			p.add(name, line, hint, reason, p.in())
 			return
 		}
 	}

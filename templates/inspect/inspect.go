@@ -21,6 +21,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/html"
 
@@ -88,9 +89,33 @@ func (c *checker) add(name string, line int, hint, reason, in string) {
 }
 
 func (c *checker) note(flaw templates.TemplateError, in string) {
+	flaw.Reason, flaw.Hint = printable(flaw.Reason), printable(flaw.Hint)
 	if _, known := c.found[flaw]; !known {
 		c.found[flaw] = in
 	}
+}
+
+// printable returns a text that may have parts of a template as one line, without what a terminal would obey.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\ufffd'
+		}
+		return r
+	}, strings.ReplaceAll(s, "\n", " "))
+}
+
+// line returns the first line of a template that has a text in any case, between two patterns; 0: none has it.
+func (c *checker) line(name, before, text, after string) int {
+	pattern, err := regexp.Compile("(?i)" + before + regexp.QuoteMeta(text) + after)
+	if err != nil {
+		return 0 // the text is no UTF-8, as the parser of HTML cut it
+	}
+	at := pattern.FindStringIndex(c.texts[name])
+	if at == nil {
+		return 0
+	}
+	return 1 + strings.Count(c.texts[name][:at[0]], "\n")
 }
 
 // flaws returns what was found, by file and line.

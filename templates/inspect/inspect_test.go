@@ -102,6 +102,8 @@ func TestTemplatesAreRefused(t *testing.T) {
 		"unknown name":       {map[string]string{"signin.html": "x"}, []string{"signin.html:1: there is no template of this name to replace -> did you mean sign-in.html?"}},
 		"unknown name, far":  {map[string]string{"README": "x"}, []string{`README:1: there is no template of this name to replace -> "authzd template list" lists them`}},
 		"too large":          {map[string]string{"home.html": strings.Repeat("x", templates.MaxTemplate+1)}, []string{"home.html:1: 262145 bytes, must be at most 262144"}},
+		"not UTF-8":          {map[string]string{"home.html": "{{define \"content\"}}\xff{{end}}"}, []string{"home.html:1: is not UTF-8 -> save it as UTF-8"}},
+		"controls":           {code(`id="recovery-submit"`, "on\x1b[31m=\"x\" id=\"recovery-submit\""), []string{"has the attribute on\ufffd[31m on button"}},
 		"not closed":         {code("{{define \"content\"}}{{with .Page}}", "{{define \"content\"}}{{with .Page}}{{if .Client}}"), []string{"recovery-code.html:", "unexpected EOF (in the page “recovery code”) -> compare it with \"authzd template print recovery-code.html\""}},
 		"unknown function":   {code(`{{define "content"}}`, "{{define \"content\"}}\n{{env \"HOME\"}}"), []string{`function "env" not defined`}},
 		"unknown field":      {code(`{{define "content"}}`, "{{define \"content\"}}{{.Page.Passwort}}"), []string{"can't evaluate field Passwort", ".Page has "}},
