@@ -41,7 +41,7 @@ func Templates(issuer string, b templates.Branding) ([]*templates.TemplateError,
 	} else if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	c := &checker{folder: b.Templates, names: names, texts: map[string]string{}, found: map[templates.TemplateError]string{}, languages: b.Languages}
+	c := &checker{folder: b.Templates, names: names, texts: map[string]string{}, found: map[templates.TemplateError]finding{}, languages: b.Languages}
 	if len(c.languages) == 0 {
 		c.languages = templates.Languages()
 	}
@@ -74,12 +74,15 @@ func each(err error) (flaws []*templates.TemplateError) {
 // checker gathers flaws, each once.
 type checker struct {
 	folder string
-	names  []string                           // of the operator's templates
-	texts  map[string]string                  // by name
-	found  map[templates.TemplateError]string // where it was found first
+	names  []string                            // of the operator's templates
+	texts  map[string]string                   // by name
+	found  map[templates.TemplateError]finding // by the flaw without its hint, which quotes one page of many
 
 	languages []string // that are offered
 }
+
+// finding is where a flaw was found first, and what to do about it.
+type finding struct{ hint, in string }
 
 func (c *checker) has(name string) bool { return slices.Contains(c.names, name) }
 
@@ -89,9 +92,10 @@ func (c *checker) add(name string, line int, hint, reason, in string) {
 }
 
 func (c *checker) note(flaw templates.TemplateError, in string) {
-	flaw.Reason, flaw.Hint = printable(flaw.Reason), printable(flaw.Hint)
+	f := finding{printable(flaw.Hint), in}
+	flaw.Reason, flaw.Hint = printable(flaw.Reason), ""
 	if _, known := c.found[flaw]; !known {
-		c.found[flaw] = in
+		c.found[flaw] = f
 	}
 }
 
@@ -120,8 +124,8 @@ func (c *checker) line(name, before, text, after string) int {
 
 // flaws returns what was found, by file and line.
 func (c *checker) flaws() (flaws []*templates.TemplateError) {
-	for flaw, in := range c.found {
-		flaw.Reason += " (in " + in + ")"
+	for flaw, f := range c.found {
+		flaw.Reason, flaw.Hint = flaw.Reason+" (in "+f.in+")", f.hint
 		flaws = append(flaws, &flaw)
 	}
 	slices.SortFunc(flaws, func(a, b *templates.TemplateError) int {

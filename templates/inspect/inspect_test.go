@@ -116,19 +116,18 @@ func TestTemplatesAreRefused(t *testing.T) {
 
 		"no password":     {signIn(`id="password" name="password"`, `id="pass" name="password"`), []string{`has no input of type password, id "password", name "password" (in the page “sign in`, `-> ours is <input id="password" name="password" type="password"`}},
 		"a bare password": {signIn(`type="{{if $.Revealed}}text{{else}}password{{end}}"`, `type="text"`), []string{`has no input of type password, id "password"`}},
-		"no button":       {code(`id="recovery-submit"`, `id="go"`), []string{`has no button, id "recovery-submit"`}},
 		"another value":   {map[string]string{"link.html": ours(t, "link.html", `value="cancel"`, `value="back"`)}, []string{`has no button, id "link-cancel", name "decision", value "cancel"`}},
-		"no flow":         {code(`{{template "hidden" .Hidden}}`, ``), []string{`the form of the input of type text, id "recovery-code", name "recovery-code" lacks the hidden field "flow"`}},
-		"no ceremony":     {signIn(`{{template "passkey_fields" .}}`, ``), []string{`lacks the hidden field "passkey-ceremony"`}},
-		"no form":         {code(form, `<div class="form">`), []string{`is not in a form that goes to "/login/factor" by post`}},
-		"by GET":          {code(form, strings.Replace(form, "post", "get", 1)), []string{`is not in a form that goes to "/login/factor" by post`}},
-		"to elsewhere":    {code(form, strings.Replace(form, "{{.Action}}", "https://evil.example/", 1)), []string{`has a form that posts to "https://evil.example/", which none of ours does`}},
-		"no link":         {code(`id="use-another-way"`, ``), []string{`has no link with the id "use-another-way" that leads to /login/factor?way=choose`}},
-		"no connector":    {signIn(`id="connector-{{.ID}}"`, ``), []string{`has no link with the id "connector-corp" that leads to /login/corp`}},
-		"no problem":      {code(`{{template "problem" .Problem}}`, ``), []string{`has no element with the id "problem"`}},
-		"no warning":      {signIn(`{{template "unknown" .}}`, ``), []string{`has no element with the id "unknown-client"`}},
-		"no script":       {signIn(`<script src="{{asset "passkey.js"}}" defer></script>`, ``), []string{"lacks the script"}},
-		"no passkey data": {signIn(` data-passkey-ask`, ``), []string{"has no button with the attribute data-passkey-ask"}},
+		"much of a page": {code(`id="recovery-submit"`, `id="go"`, `id="use-another-way"`, ``, `{{template "problem" .Problem}}`, ``), []string{
+			`has no button, id "recovery-submit"`, `has no link with the id "use-another-way" that leads to /login/factor?way=choose`, `has no element with the id "problem"`,
+		}},
+		"much of sign-in": {signIn(`id="connector-{{.ID}}"`, ``, `{{template "unknown" .}}`, ``, `<script src="{{asset "passkey.js"}}" defer></script>`, ``, ` data-passkey-ask`, ``, `{{template "passkey_fields" .}}`, ``), []string{
+			`has no link with the id "connector-corp" that leads to /login/corp`, `has no element with the id "unknown-client"`, "lacks the script",
+			"has no button with the attribute data-passkey-ask", `lacks the hidden field "passkey-ceremony"`,
+		}},
+		"no flow":      {code(`{{template "hidden" .Hidden}}`, ``), []string{`the form of the input of type text, id "recovery-code", name "recovery-code" lacks the hidden field "flow"`}},
+		"no form":      {code(form, `<div class="form">`), []string{`is not in a form that goes to "/login/factor" by post`}},
+		"by GET":       {code(form, strings.Replace(form, "post", "get", 1)), []string{`is not in a form that goes to "/login/factor" by post`}},
+		"to elsewhere": {code(form, strings.Replace(form, "{{.Action}}", "https://evil.example/", 1)), []string{`has a form that posts to "https://evil.example/", which none of ours does`}},
 
 		"elements that are blocked": {code(`{{define "content"}}`, `{{define "content"}}<style>h1{}</style><img src="https://cdn.example/x.png" alt=""><img src="//cdn.example/x.png" alt="">`+
 			"\n<script>alert(1)</script><iframe src=\"/x\"></iframe>\n<base href=\"https://evil.example/\"><meta http-equiv=\"refresh\" content=\"0;url=https://evil.example/\">"), []string{
