@@ -9,7 +9,7 @@
 // Compare-and-set is the only tool for concurrency: each write names the version that it was computed from,
 // and one of N racers wins. Retry runs a request again that has lost such a race; All reads a whole table page
 // by page. The engines are storage/bolt (embedded) and storage/postgres (for several
-// replicas). Both pass the suite storagetest.
+// replicas). Both pass the suite storagetest. openStore in cmd/authzd/engine.go chooses one.
 //
 // Every kind of record is declared in records.go.
 package storage

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// languages we speak; the first is the fallback.
+// languages we speak; the first is the fallback. Another one also needs its name below, moneyFormats in money.go, and
+// the enum of Branding.Languages in package config.
 var languages = []string{"en", "de", "fr", "es", "it", "pt", "nl", "pl", "ja", "zh", "ar"}
 
 // names are what the languages call themselves.
@@ -78,7 +79,8 @@ func Languages() []string { return slices.Clone(languages) }
 
 // direction returns in which direction a language is written: ltr or rtl.
 func direction(lang string) string {
-	if lang == "ar" {
+	switch script, _ := language.Make(lang).Script(); script.String() {
+	case "Arab", "Hebr":
 		return "rtl"
 	}
 	return "ltr"

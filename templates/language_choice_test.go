@@ -30,7 +30,7 @@ func TestLanguageAtTheFoot(t *testing.T) {
 	var offered []string
 	for _, n := range d.all("option") {
 		offered = append(offered, attr(n, "value"))
-		if attr(n, "lang") != attr(n, "value") || text(n) != names[attr(n, "value")] || has(n, "selected") != (attr(n, "value") == "en") {
+		if attr(n, "lang") != attr(n, "value") || text(n) == "" || text(n) != names[attr(n, "value")] || has(n, "selected") != (attr(n, "value") == "en") {
 			t.Errorf("%s is called %q", attr(n, "value"), text(n))
 		}
 	}

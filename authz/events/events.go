@@ -7,7 +7,7 @@
 // Both write to the audit log. If the event ends tokens before their time, put also writes that to the revocation feed:
 // a new cause is one more call with a feed.End. The methods that return writes record nothing until the caller applies them, and run
 // again if a request loses a race. So another listener, such as a webhook, gets a record there that is written with the
-// event, and is called when that is committed.
+// event, and is called when that is committed, as authz/outbox calls apps and sends mails.
 package events
 
 import (

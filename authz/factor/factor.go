@@ -8,6 +8,10 @@
 //	loss     -> RemoveWrites, by the person or an operator
 //	Policy   -> Demand: the Level that a sign-in must have                                  policy.go
 //
+// Another factor is a file beside totp.go, its record in Set, Of and DropWrites, and a way through the page of
+// interaction/factor.go, as interaction/passkey_factor.go is one. Every factor is named in enrol.go and
+// account_factors.go of package interaction, in operator/factors.go, in package events and in authz/account_events.go.
+//
 // The functions that return writes leave the Apply to the caller, so that a change, its event and its mail are stored
 // together. All changes of the factors of a user write the user's record too, with a higher FactorEpoch. So of two
 // changes at once one wins, and what was granted under the old factors ends: remembered devices, and sign-ins that wait

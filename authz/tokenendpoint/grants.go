@@ -29,7 +29,8 @@ type grantType struct {
 	stock func(*oauth2.HandleHelper) fosite.TokenEndpointHandler
 }
 
-// grants is every grant type there is. Another one is a file of its own and a line here.
+// grants is every grant type there is. Another one is a file of its own and a line here; the tag known of
+// client.Metadata lets clients have it, and provedGrants in package client says which clients may have none.
 var grants = []grantType{
 	{client.GrantAuthorizationCode, true, "code", storage.Codes.Table, (*Endpoint).redeemCode, nil},
 	{client.GrantRefreshToken, true, "refresh_token", storage.RefreshTokens.Table, (*Endpoint).redeemRefreshToken, nil},
