@@ -65,6 +65,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"identity_link", "POST", user + "/identities", `{"connector":"corp","subject":"4711"}`, audit.Event{Type: audit.IdentityLinked, UserID: carol.Sub}},
 		{"identity_unlink", "DELETE", user + "/identities" + identity, "", audit.Event{Type: audit.IdentityUnlinked, UserID: carol.Sub}},
 		{"network_forget", "DELETE", user + "/trusted-networks", "", audit.Event{Type: audit.NetworksForgotten, UserID: carol.Sub}},
+		{"device_forget", "DELETE", user + "/devices", "", audit.Event{Type: audit.DevicesForgotten, UserID: carol.Sub}},
 		{"user_end_sessions", "POST", user + "/end-sessions", "", audit.Event{Type: audit.SignedOut, UserID: carol.Sub}},
 		{"factor_reset", "DELETE", user + "/factors", "", audit.Event{Type: audit.FactorsReset, UserID: carol.Sub}},
 		{"user_delete", "DELETE", user, "", audit.Event{Type: audit.UserDeleted, UserID: carol.Sub}},

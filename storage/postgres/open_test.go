@@ -225,6 +225,57 @@ func open(t *testing.T, url string) *postgres.Store {
 	return s
 }
 
+// TestOpenWhileAnotherMigrates: a process that looks at the tables while another one makes some sees those of one
+// moment, and not the tables of before with the version of afterwards.
+func TestOpenWhileAnotherMigrates(t *testing.T) {
+	url := pgtest.Database(t)
+	open := func() error {
+		s, err := postgres.Open(t.Context(), url, postgres.Options{})
+		if err == nil {
+			s.Close()
+		}
+		return err
+	}
+	if err := open(); err != nil {
+		t.Fatal(err)
+	}
+	newest, err := os.ReadFile("migrations/00005_people.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for table := range strings.SplitSeq(string(newest), "\n") {
+		if name, made := strings.CutPrefix(table, "CREATE TABLE "); made {
+			execute(t, url, "DROP TABLE "+strings.Fields(name)[0])
+		}
+	}
+	execute(t, url, "DELETE FROM schema_versions WHERE version_id = 5")
+
+	other, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(t.Context())
+	do := func(sql string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("BEGIN; LOCK TABLE schema_versions IN ACCESS EXCLUSIVE MODE;" + string(newest) +
+		"; INSERT INTO schema_versions (version_id, is_applied) VALUES (5, true)")
+	opened := make(chan error, 1)
+	go func() { opened <- open() }()
+	for waits := 0; waits == 0; { // for the version: it has seen the tables
+		if err := other.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'schema_versions'::regclass").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do("COMMIT")
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+}
+
 func execute(t *testing.T, url string, statements ...string) {
 	t.Helper()
 	for _, sql := range statements {

@@ -35,9 +35,18 @@ type schema struct {
 	missing []storage.Table // as a whole, or a column
 }
 
-// readSchema reads the database and changes nothing.
-func readSchema(ctx context.Context, conn *pgx.Conn) (*schema, error) {
-	rows, err := conn.Query(ctx, "SELECT table_name::text || '.' || column_name::text FROM information_schema.columns WHERE table_schema = current_schema()")
+// readSchema reads the database and changes nothing. It sees one moment: another process may migrate meanwhile.
+func readSchema(ctx context.Context, conn *pgx.Conn) (s *schema, err error) {
+	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, conn, moment, func(tx pgx.Tx) error {
+		s, err = schemaOf(ctx, tx)
+		return err
+	})
+	return s, err
+}
+
+func schemaOf(ctx context.Context, tx pgx.Tx) (*schema, error) {
+	rows, err := tx.Query(ctx, "SELECT table_name::text || '.' || column_name::text FROM information_schema.columns WHERE table_schema = current_schema()")
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +68,7 @@ func readSchema(ctx context.Context, conn *pgx.Conn) (*schema, error) {
 		}
 	}
 	if has[versionTable+".version_id"] {
-		err = conn.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&s.version)
+		err = tx.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&s.version)
 	}
 	return s, err
 }
