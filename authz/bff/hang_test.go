@@ -45,7 +45,7 @@ func TestProviderHangs(t *testing.T) {
 	const limit = 2 * time.Second
 	way := newDetour(t)
 	lifetimes := authz.DefaultLifetimes
-	lifetimes.AccessToken = time.Second
+	lifetimes.AccessToken = 3 * time.Second // whole seconds count, so that one second may be none
 	s := start(t, options{server: authz.Config{Lifetimes: lifetimes}, bff: func(c *bff.Config) {
 		c.HTTPClient, c.Revocations.Lost = &http.Client{Transport: way, Timeout: limit}, "off"
 	}})

@@ -423,7 +423,7 @@ func TestProviderAway(t *testing.T) {
 	t.Parallel()
 	way := &link{}
 	lifetimes := authz.DefaultLifetimes
-	lifetimes.AccessToken = time.Second
+	lifetimes.AccessToken = 3 * time.Second // whole seconds count, so that one second may be none
 	s := start(t, options{server: authz.Config{Lifetimes: lifetimes}, bff: func(c *bff.Config) { c.HTTPClient = &http.Client{Transport: way} }})
 	b := s.browser(t)
 	b.signIn("/")

@@ -288,7 +288,7 @@ func TestBackChannelLogoutSection2_5_NotByAnotherLogin(t *testing.T) {
 func TestBackChannelLogoutSection2_5_IdleLimit(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	limits := authz.Sessions{Idle: time.Second, Max: time.Hour}
+	limits := authz.Sessions{Idle: 3 * time.Second, Max: time.Hour}
 	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Sessions: limits}, l.hear)
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
