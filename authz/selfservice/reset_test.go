@@ -145,11 +145,14 @@ func TestOneLinkManyForms(t *testing.T) {
 	passwords := []string{"the first of four passwords", "the second of four passwords", "the third of four passwords", "the last of four passwords"}
 	var done atomic.Int32
 	var all sync.WaitGroup
-	for _, password := range passwords {
-		each := h.NewBrowser(t)
-		form := each.Get(t, link).Submit(t, "reset-submit", url.Values{"new-password": {password}})
+	browsers, forms := make([]*authztest.Browser, len(passwords)), make([]*http.Request, len(passwords))
+	for i, password := range passwords { // all of them before the first is sent
+		browsers[i] = h.NewBrowser(t)
+		forms[i] = browsers[i].Get(t, link).Submit(t, "reset-submit", url.Values{"new-password": {password}})
+	}
+	for i, form := range forms {
 		all.Go(func() {
-			response, err := each.HTTP.Do(form)
+			response, err := browsers[i].HTTP.Do(form)
 			if err != nil {
 				t.Error(err)
 				return
