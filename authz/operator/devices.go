@@ -32,11 +32,8 @@ func (api *API) listDevices(ctx context.Context, c *admin.Call, _ admin.Slice) (
 // forgetDevices makes all devices of a user new ones, such as a laptop that was stolen.
 func (api *API) forgetDevices(ctx context.Context, c *admin.Call) error {
 	return storage.Retry(func() error {
-		user, version, err := storage.Users.Get(ctx, api.Store, c.Path("sub"))
+		user, version, err := api.userToChange(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := c.Matches(etag(version)); err != nil {
 			return err
 		}
 		writes, err := api.Factors.ForgetWrites(ctx, user, version)

@@ -41,11 +41,8 @@ func (api *API) listFactors(ctx context.Context, c *admin.Call, _ admin.Slice) (
 // is told.
 func (api *API) resetFactors(ctx context.Context, c *admin.Call) error {
 	return storage.Retry(func() error {
-		user, version, err := storage.Users.Get(ctx, api.Store, c.Path("sub"))
+		user, version, err := api.userToChange(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := c.Matches(etag(version)); err != nil {
 			return err
 		}
 		writes, err := api.Factors.RemoveWrites(ctx, user, version)

@@ -166,13 +166,19 @@ func endsOf(before, changed *storage.User) []feed.End {
 	return []feed.End{end}
 }
 
+// userToChange returns the user that a request names, if it is the version that the request wants to change (If-Match).
+func (api *API) userToChange(ctx context.Context, c *admin.Call) (user *storage.User, version uint64, err error) {
+	user, version, err = storage.Users.Get(ctx, api.Store, c.Path("sub"))
+	if err == nil {
+		err = c.Matches(etag(version))
+	}
+	return user, version, err
+}
+
 func (api *API) deleteUser(ctx context.Context, c *admin.Call) error {
 	return storage.Retry(func() error {
-		user, version, err := storage.Users.Get(ctx, api.Store, c.Path("sub"))
+		user, version, err := api.userToChange(ctx, c)
 		if err != nil {
-			return err
-		}
-		if err := c.Matches(etag(version)); err != nil {
 			return err
 		}
 		writes, err := api.Accounts.DeleteWrites(ctx, user, version)
