@@ -177,7 +177,7 @@ func TestWarnsOfMovedData(t *testing.T) {
 	}
 }
 
-// TestDemoIsNoFile: the demo of serve --dev has secrets, and none of them is in the operator's file, whatever that is called.
+// TestDemoIsNoFile: the demo of serve --dev has secrets, and none of them is in the operator's file, even if that is called dev.yaml.
 func TestDemoIsNoFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, name := range []string{"dev.yaml", "authzd.yaml"} {

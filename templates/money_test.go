@@ -86,7 +86,7 @@ func TestSignsAreUnique(t *testing.T) {
 	}
 }
 
-// FuzzMoney: whatever is taken for money is shown with all its digits, and nothing else.
+// FuzzMoney: what is taken for money is shown with all of its digits, and nothing else is shown.
 func FuzzMoney(f *testing.F) {
 	for _, seed := range [][2]string{{"123.50", "EUR"}, {"-0.5", "JPY"}, {"000", "XYZ"}, {"1e3", "EUR"}, {"999999999999999999.99999999", "TND"}} {
 		f.Add(seed[0], seed[1])

@@ -233,8 +233,8 @@ func (in *Interaction) Factor(w http.ResponseWriter, r *http.Request) error {
 	return in.checkFactor(w, r, v, q, wayTOTP, events.MethodTOTP, p, err)
 }
 
-// leaveFactor ends a sign-in that has proved a first factor: back to the app, else to the account of whoever is signed in,
-// else to the sign-in page. An account that wants another factor too can't be opened: /login says who is signed in.
+// leaveFactor ends a sign-in that has proved a first factor. It leads back to the app, else to the account of the person
+// who is signed in, else to the sign-in page. An account that wants another factor too can't be opened: /login says who is signed in.
 func (in *Interaction) leaveFactor(w http.ResponseWriter, r *http.Request, v *visit, q *question) error {
 	if q != nil && q.half != nil {
 		in.dropHalf(w)

@@ -204,7 +204,7 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// What no inspection objects to has the fields of ours and no script but ours, whatever it is.
+// Templates that pass the inspection have the fields of ours, and no script but ours.
 func FuzzTemplates(f *testing.F) {
 	page, err := templates.Template("recovery-code.html")
 	if err != nil {
