@@ -2,9 +2,25 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 )
+
+// nameServer is the address of the name server of these tests; there is none but while atNameServer's test runs.
+var nameServer atomic.Pointer[string]
+
+// The resolver is set once, and never again: the driver may still read it in the background after Open has failed.
+func init() {
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		address := nameServer.Load()
+		if address == nil {
+			return nil, errors.New("this test has no name server")
+		}
+		return new(net.Dialer).DialContext(ctx, "udp", *address)
+	}}
+}
 
 // atNameServer is the URL of a host that the name server, in place of this machine's own, denies, or
 // says nothing about.
@@ -14,14 +30,12 @@ func atNameServer(t *testing.T, denies bool) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	usual := net.DefaultResolver
+	address := server.LocalAddr().String()
+	nameServer.Store(&address)
 	t.Cleanup(func() {
-		net.DefaultResolver = usual
+		nameServer.Store(nil)
 		server.Close()
 	})
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", server.LocalAddr().String())
-	}}
 	go func() {
 		for message := make([]byte, 512); ; {
 			n, from, err := server.ReadFrom(message)
