@@ -18,7 +18,6 @@ func TestCrashWithLogoutsToDeliver(t *testing.T) {
 	app := newWebApp(t, "app")
 	app.setDown(true)
 	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}")
-	s.runShipped(t)
 	app.use(s)
 	var browsers []*browser
 	for range leavers + 1 { // one stays
@@ -70,7 +69,6 @@ func TestCrashUnderLogouts(t *testing.T) {
 	t.Parallel()
 	app := newWebApp(t, "app")
 	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}")
-	s.runShipped(t)
 	app.use(s)
 	const crashes, each = 5, 8
 	browsers, lives := map[string]*browser{}, map[string]bool{}

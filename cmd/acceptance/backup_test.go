@@ -43,6 +43,7 @@ func (c *chain) extend(t *testing.T, ctx context.Context, s *server) {
 func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, "lifetimes: {refresh_grace: 0s}")
+	s.runRaced(t)
 	var chains []*chain
 	for range 6 {
 		var v visitor

@@ -38,31 +38,28 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// binary builds authzd, once, with the race detector where the tests have it too.
-var binary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir, "authzd")
-	args := []string{"build", "-o", path}
-	if raceDetector() {
-		args = append(args, "-race")
+// binary builds authzd, once, as it is given to users.
+var binary = sync.OnceValues(func() (string, error) { return build("authzd", "CGO_ENABLED=0") })
+
+// racedBinary builds authzd, once, with the race detector where the tests have it too. A process of it starts slowly and
+// takes several times the memory and the processor: see runRaced.
+var racedBinary = sync.OnceValues(func() (string, error) {
+	if !raceDetector() {
+		return binary()
 	}
-	out, err := exec.Command("go", append(args, "../authzd")...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return build("authzd-raced", "CGO_ENABLED=1", "-race")
 })
 
-// shippedBinary builds authzd, once, as it is given to users: without the race detector, whose own memory
-// is a multiple of the program's.
-var shippedBinary = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir, "authzd-shipped")
-	cmd := exec.Command("go", "build", "-o", path, "../authzd")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+// build builds authzd into buildDir.
+func build(name, env string, args ...string) (string, error) {
+	path := filepath.Join(buildDir, name)
+	cmd := exec.Command("go", append(append([]string{"build"}, args...), "-o", path, "../authzd")...)
+	cmd.Env = append(os.Environ(), env)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 // raceDetector reports whether the running test was built with -race.
 func raceDetector() bool {

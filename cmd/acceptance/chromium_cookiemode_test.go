@@ -209,11 +209,11 @@ func TestCookieModeTabs(t *testing.T) {
 	}
 	comeBack()
 
-	eval[any](all[tabs-1].tab, "document.getElementById('logout').click()")
+	all[tabs-1].soon("document.getElementById('logout').click()")
 	all[tabs-1].at("/")
 	for _, one := range all[:tabs-1] {
 		one.status("Signed out")
-		eval[any](one.tab, "document.getElementById('sign-in').click()")
+		one.soon("document.getElementById('sign-in').click()")
 	}
 	all[tabs-1].open(a.mode.url + link(tabs-1))
 	for _, one := range all {

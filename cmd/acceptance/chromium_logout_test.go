@@ -71,7 +71,7 @@ func TestLogoutWithAnAppThatHangs(t *testing.T) {
 	}
 	began := time.Now()
 	b.open(first.URL)
-	eval[any](b, "void (location.href = '/logout')") // does not wait for it to load
+	b.soon("location.href = '/logout'") // does not wait for it to load
 	b.appShows(first, "bye a-state")
 	if took := time.Since(began); took < 4*time.Second || took > time.Duration(many(90, 15))*time.Second {
 		t.Errorf("went on after %v", took)

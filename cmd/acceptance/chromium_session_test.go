@@ -33,7 +33,7 @@ func (b *tab) tabTo(id string) {
 // back goes back in the history. The caller must wait for the page that it expects.
 func (b *tab) back() {
 	b.t.Helper()
-	eval[any](b, "history.back()")
+	b.soon("history.back()")
 }
 
 // Nothing but a keyboard takes Alice from the app through sign-in and consent, and out again.

@@ -123,6 +123,12 @@ func (b *tab) evaluate(expression string, value any) error {
 	}))
 }
 
+// soon runs a statement that leads to another document, which could come before the answer of eval.
+func (b *tab) soon(statement string) {
+	b.t.Helper()
+	eval[any](b, "void setTimeout(() => { "+statement+" })")
+}
+
 // until waits for an expression to be true, through any number of navigations.
 func (b *tab) until(expression string) {
 	b.t.Helper()
@@ -189,7 +195,7 @@ func (b *tab) text(id string) string {
 // describe logs what the tab shows.
 func (b *tab) describe() {
 	var shown string
-	if err := b.evaluate("location.href + '\\n' + document.body.innerText", &shown); err != nil {
+	if err := b.evaluate("location.href + '\\n' + document.body?.innerText", &shown); err != nil {
 		shown = err.Error()
 	}
 	b.t.Logf("the tab shows %.2000s", shown)

@@ -35,7 +35,6 @@ registration: {mode: open, per_address_per_hour: 1000000}
 func TestCrashUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, forActors())
-	s.runShipped(t)
 	restartUnderLoad(t, s, many(10, 100), func(round int) error {
 		switch round % 5 {
 		case 2: // while it drains
@@ -59,22 +58,15 @@ func killStarting(s *server) error {
 	if err != nil {
 		return err
 	}
-	<-time.After(rand.N(s.startTakes()))
+	<-time.After(rand.N(400 * time.Millisecond)) // somewhat longer than a start takes
 	return p.kill()
-}
-
-// startTakes is somewhat longer than a start.
-func (s *server) startTakes() time.Duration {
-	if raceDetector() && s.build == nil {
-		return 2 * time.Second
-	}
-	return 400 * time.Millisecond
 }
 
 // The same holds, and the exit status is 0, for a server that is asked to stop.
 func TestStopUnderLoad(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, forActors())
+	s.runRaced(t)
 	restartUnderLoad(t, s, 3, func(int) error { return s.stop() })
 }
 

@@ -82,7 +82,6 @@ func TestFailingDisk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startServer(t, forActors())
-			s.runShipped(t)
 			token := mustSignIn(t, s).AccessToken
 			c := newCast(s, 3)
 			c.settle(t)

@@ -15,7 +15,7 @@ func (g *google) chooseUser(p playground, email string) {
 	p.t.Helper()
 	button := fmt.Sprintf("[...document.querySelectorAll('button')].find((b) => b.innerText.includes(%q))", email)
 	p.until("location.origin === '" + g.issuer + "' && document.readyState === 'complete' && " + button)
-	eval[any](p.tab, button+".click()")
+	p.soon(button + ".click()")
 }
 
 // Somebody without an account here signs in with Google, consents, and is known to the app; the

@@ -40,7 +40,6 @@ func TestCrashWithMailsToSend(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(killed)
-	s.build = shippedBinary
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}

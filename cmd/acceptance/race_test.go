@@ -43,6 +43,7 @@ func race(t *testing.T, n int, f func() (answer, error)) []answer {
 func TestRaceForOneCode(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, "")
+	s.runRaced(t)
 	b := newBrowser(t, s)
 	// Among many, some come when the winner has long been answered. Of two, the loser is often
 	// one that had read the code before the winner wrote.
@@ -67,6 +68,7 @@ func TestRaceForOneCode(t *testing.T) {
 func TestRaceForOneRefresh(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, "")
+	s.runRaced(t)
 	first := mustSignIn(t, s)
 
 	answers := race(t, racers, func() (answer, error) { return s.refresh(first.RefreshToken) })
@@ -94,6 +96,7 @@ func TestRaceForOneRefresh(t *testing.T) {
 func TestRaceForOneConfidentialRefresh(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, "")
+	s.runRaced(t)
 	c := newGoClient(t, s, "web-post")
 	l := c.signIn(t, newBrowser(t, s))
 	token, err := c.Exchange(t.Context(), l.code, oauth2.VerifierOption(l.verifier))

@@ -13,6 +13,7 @@ import (
 // nothing that was promised is lost, nobody has to sign in again, and it is as fast as before.
 func TestReplicasRollingRestart(t *testing.T) {
 	r := startReplicas(t, 3, "", forActors())
+	r.runRaced(t)
 	c := newCast(&r.server, 7)
 	c.pause = pace
 	ctx, stop := context.WithCancel(t.Context())

@@ -47,6 +47,14 @@ func startReplicas(t *testing.T, n int, clients, more string) *replicas {
 	return r
 }
 
+// runRaced goes on with the race detector in each replica.
+func (r *replicas) runRaced(t *testing.T) {
+	t.Helper()
+	for _, node := range r.nodes {
+		node.runRaced(t)
+	}
+}
+
 // newNode prepares a replica with its own folder and address.
 func (r *replicas) newNode(t *testing.T, database, secret, clients, more string) *server {
 	t.Helper()
@@ -287,6 +295,7 @@ func TestReplicasEndTogether(t *testing.T) {
 func TestReplicasRace(t *testing.T) {
 	t.Parallel()
 	r := startReplicas(t, 2, "", "")
+	r.runRaced(t)
 	browser := newBrowser(t, &r.server)
 	for range 5 {
 		f := mustCode(t, &r.server, browser)

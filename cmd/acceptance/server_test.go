@@ -222,14 +222,14 @@ func (s *server) start() error {
 	return nil
 }
 
-// runShipped goes on with the binary that users get. Under the race detector a start takes seconds, and a test of
-// crashes has many; TestStopUnderLoad and the races of replicas look for races under load.
-func (s *server) runShipped(t *testing.T) {
+// runRaced goes on with the race detector, in a test of requests that meet. It looks at each package in the package's
+// own tests; here it is for what only a whole process does.
+func (s *server) runRaced(t *testing.T) {
 	t.Helper()
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	s.build = shippedBinary
+	s.build = racedBinary
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}

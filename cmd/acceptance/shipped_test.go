@@ -56,7 +56,6 @@ func TestKilledWhileShipping(t *testing.T) {
 	dir := shortDir(t)
 	shipped := filepath.Join(dir, "shipped")
 	s := startServerOn(t, "bolt: {path: "+dir+"/authzd.db, ship: {to: "+shipped+"}}", dir, "", "", forActors())
-	s.runShipped(t)
 	var chains []*timedChain
 	for range 6 {
 		var v visitor

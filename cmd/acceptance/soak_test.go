@@ -31,7 +31,6 @@ func TestSoak(t *testing.T) {
 	length := time.Duration(many(2, 30)) * time.Minute
 	idle := time.Duration(many(30, 120)) * time.Second
 	s := startServer(t, fmt.Sprintf(forSoak, idle, 2*idle)+forPeople())
-	s.runShipped(t)
 	c := newCast(s, 7)
 	c.pause, c.life = 80*time.Millisecond, 20*time.Second // more than two hundred requests a second: see TestGaugesTellLeaks
 	ctx, stop := context.WithTimeout(t.Context(), length)
