@@ -81,13 +81,12 @@ func (s site) write(name, content string) {
 // command is authzd in the site's folder.
 func (s site) command(ctx context.Context, args ...string) *exec.Cmd {
 	s.t.Helper()
-	exe, err := os.Executable()
+	path, err := binary()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, exe)
-	cmd.Args, cmd.Dir = append([]string{"authzd"}, args...), s.folder
-	cmd.Stderr = new(bytes.Buffer)
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir, cmd.Stderr = s.folder, new(bytes.Buffer)
 	return cmd
 }
 

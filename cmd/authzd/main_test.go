@@ -10,13 +10,16 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,21 +32,34 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// endAtOnce is for GORACE: under the race detector each process would sleep for a second before it ends.
-const endAtOnce = "atexit_sleep_ms=0"
+// buildDir is where authzd is built; TestMain makes and removes it.
+var buildDir string
 
-func TestMain(m *testing.M) {
-	_ = os.Setenv("GORACE", endAtOnce) // for the commands that tests run
-	testscript.Main(tests{m}, map[string]func(){"authzd": main})
-}
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 
-// tests are those of this package, and the server that they may have started.
-type tests struct{ *testing.M }
-
-func (t tests) Run() int {
+func runTests(m *testing.M) int {
 	defer pgtest.Stop()
-	return t.M.Run()
+	dir, err := os.MkdirTemp("", "authzd-build-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	buildDir = dir
+	return m.Run()
 }
+
+// binary builds authzd, once, as it is given to users. A command has little that could race, and the race detector would
+// take several times the processor for each.
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(buildDir, "authzd")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script", setUp) }
 
@@ -81,8 +97,11 @@ func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) 
 	})
 }
 
-// setUp gives each script the folder of the configuration's example, and an address that is free.
+// setUp gives each script authzd, the folder of the configuration's example, and an address that is free.
 func setUp(env *testscript.Env) error {
+	if _, err := binary(); err != nil {
+		return err
+	}
 	example, err := filepath.Abs("../../config/example.yaml")
 	if err != nil {
 		return err
@@ -96,7 +115,7 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLE", example)
-	env.Setenv("GORACE", endAtOnce)
+	env.Setenv("PATH", buildDir+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	env.Setenv("ADDR", address)
 	env.Setenv("LOCAL", strings.Replace(address, "127.0.0.1", "localhost", 1))
 	env.Setenv("ADMIN", admin)
