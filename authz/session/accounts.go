@@ -6,7 +6,6 @@ import (
 	"iter"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -82,8 +81,8 @@ type holding struct {
 func (m *Sessions) held(ctx context.Context, r *http.Request) iter.Seq2[holding, error] {
 	return func(yield func(holding, error) bool) {
 		var seen []string
-		for slot := range MaxAccounts {
-			for _, t := range ticketsOf(r, m.slotName(slot)) {
+		for _, tickets := range m.tickets(r) {
+			for _, t := range tickets {
 				if slices.Contains(seen, t.sid) {
 					continue
 				}
@@ -140,8 +139,7 @@ func (m *Sessions) Forget(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // hold sets and deletes cookies, so that the browser holds these sessions in this order.
 func (m *Sessions) hold(w http.ResponseWriter, r *http.Request, sessions []holding) {
-	for slot := range MaxAccounts {
-		name := m.slotName(slot)
+	for slot, name := range m.slots {
 		sent := r.CookiesNamed(name)
 		switch {
 		case slot >= len(sessions):
@@ -156,14 +154,11 @@ func (m *Sessions) hold(w http.ResponseWriter, r *http.Request, sessions []holdi
 
 // renew gives the browser the new secret of a session that it holds.
 func (m *Sessions) renew(w http.ResponseWriter, r *http.Request, s *Session, secret string) {
-	slot := 0
-	for i := range MaxAccounts {
-		if slices.ContainsFunc(ticketsOf(r, m.slotName(i)), func(t ticket) bool { return t.sid == s.ID }) {
-			slot = i
-			break
-		}
-	}
-	m.setSlot(w, slot, s, ticket{s.ID, secret})
+	all := m.tickets(r)
+	slot := slices.IndexFunc(all[:], func(tickets []ticket) bool {
+		return slices.ContainsFunc(tickets, func(t ticket) bool { return t.sid == s.ID })
+	})
+	m.setSlot(w, max(slot, 0), s, ticket{s.ID, secret})
 }
 
 func (m *Sessions) setSlot(w http.ResponseWriter, slot int, s *Session, t ticket) {
@@ -172,13 +167,5 @@ func (m *Sessions) setSlot(w http.ResponseWriter, slot int, s *Session, t ticket
 		_, absolute := m.Limits(s)
 		lifetime = max(time.Until(absolute).Round(time.Second), time.Second)
 	}
-	m.SetCookie(w, m.slotName(slot), t.String(), lifetime)
-}
-
-// slotName returns the name of the cookie of a session, by its place.
-func (m *Sessions) slotName(slot int) string {
-	if slot == 0 {
-		return m.CookieName("")
-	}
-	return m.CookieName("-" + strconv.Itoa(slot+1))
+	m.SetCookie(w, m.slots[slot], t.String(), lifetime)
 }

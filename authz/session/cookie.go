@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,15 +38,18 @@ func parseTicket(value string) (ticket, bool) {
 	return ticket{sid, secret}, true
 }
 
-// ticketsOf returns the first few well-formed tickets of a request.
-func ticketsOf(r *http.Request, name string) []ticket {
-	var tickets []ticket
-	for _, c := range r.CookiesNamed(name) {
-		if t, ok := parseTicket(c.Value); ok && len(tickets) < maxCookies {
-			tickets = append(tickets, t)
+// tickets returns the first few well-formed tickets of a request, by the place of their session.
+func (m *Sessions) tickets(r *http.Request) (all [MaxAccounts][]ticket) {
+	for _, c := range r.Cookies() {
+		slot := slices.Index(m.slots[:], c.Name)
+		if slot < 0 || len(all[slot]) == maxCookies {
+			continue
+		}
+		if t, ok := parseTicket(c.Value); ok {
+			all[slot] = append(all[slot], t)
 		}
 	}
-	return tickets
+	return all
 }
 
 // opens reports whether the ticket has the session's secret.
@@ -107,15 +111,18 @@ const pathTag = 10
 // CookieName returns the full name of one of our cookies. The prefix makes the browser refuse the cookie from
 // subdomains and from plain http (RFC 6265bis section 4.1.3.2). It demands Path=/, so the browser sends the
 // cookies of all issuers on a host to each of them, and the name tells them apart.
-func (m *Sessions) CookieName(suffix string) string {
+func (m *Sessions) CookieName(suffix string) string { return m.name + suffix }
+
+// cookieName returns the beginning of all cookies' names.
+func cookieName(config Config) string {
 	name := "authzd"
-	if m.config.Path != "" {
-		name += "-" + hash(m.config.Path)[:pathTag]
+	if config.Path != "" {
+		name += "-" + hash(config.Path)[:pathTag]
 	}
-	if m.config.Secure {
+	if config.Secure {
 		name = "__Host-" + name
 	}
-	return name + suffix
+	return name
 }
 
 // SetCookie sets a cookie, by its CookieName, for lifetime: zero means until the browser closes, -1 s or less

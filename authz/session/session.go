@@ -31,6 +31,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -72,11 +73,18 @@ type Config struct {
 type Sessions struct {
 	store  storage.Store
 	config Config
+	name   string              // the beginning of all cookies' names
+	slots  [MaxAccounts]string // names of the cookies of sessions
 }
 
 // New returns the sessions kept in store.
 func New(store storage.Store, config Config) *Sessions {
-	return &Sessions{store: store, config: config}
+	m := &Sessions{store: store, config: config, name: cookieName(config)}
+	m.slots[0] = m.name
+	for i := 1; i < MaxAccounts; i++ {
+		m.slots[i] = m.name + "-" + strconv.Itoa(i+1)
+	}
+	return m
 }
 
 // Session is one live login, as it was read.

@@ -80,8 +80,8 @@ func split(all []holding, user *storage.User) (own string, others []holding, las
 // former returns the sid of a session of the user whose cookie the browser holds with a secret that is void: another tab
 // has signed in meanwhile. It is "" if there is none. The user has just signed in, so it can go on.
 func (m *Sessions) former(ctx context.Context, r *http.Request, user *storage.User) (string, error) {
-	for slot := range MaxAccounts {
-		for _, t := range ticketsOf(r, m.slotName(slot)) {
+	for _, tickets := range m.tickets(r) {
+		for _, t := range tickets {
 			s, err := m.LoadByID(ctx, t.sid)
 			if err != nil || s != nil && s.UserID == user.ID {
 				return t.sid, err
