@@ -8,10 +8,8 @@ package useragent
 import (
 	"net/http"
 	"strings"
-	"sync"
 
-	"github.com/medama-io/go-useragent"
-	"github.com/medama-io/go-useragent/agents"
+	"github.com/mileusna/useragent"
 )
 
 // Agent is what a request says of its sender. Either name may be empty: unknown.
@@ -23,22 +21,25 @@ type Agent struct {
 // maxHeader bounds what is read of a header, in bytes.
 const maxHeader = 512
 
-// parser is built when it is first needed: it takes 5 MiB.
-var parser = sync.OnceValue(useragent.NewParser)
-
 // Of returns the names from the headers of a request.
 func Of(h http.Header) Agent {
 	text := header(h, "User-Agent")
 	if text == "" {
 		return Agent{}
 	}
-	ua := parser().Parse(text)
-	a := Agent{Browser: string(ua.Browser()), System: system(ua.OS(), text)}
+	ua := useragent.Parse(text)
+	a := Agent{Browser: browsers[ua.Name], System: systems[ua.OS]}
+	if a.Browser == "" && strings.Contains(text, " Chrome/") { // of an app, under a name of its choice
+		a.Browser = "Chrome"
+	}
 	if brand := brand(header(h, "Sec-CH-UA")); brand != "" {
 		a.Browser = brand
 	}
-	if name, ok := platforms[strings.Trim(header(h, "Sec-CH-UA-Platform"), `"`)]; ok {
+	switch name, ok := platforms[strings.Trim(header(h, "Sec-CH-UA-Platform"), `"`)]; {
+	case ok:
 		a.System = name
+	case ua.OS == useragent.IOS:
+		a.System = ua.Device
 	}
 	return a
 }
@@ -46,6 +47,21 @@ func Of(h http.Header) Agent {
 func header(h http.Header, name string) string {
 	value := h.Get(name)
 	return value[:min(len(value), maxHeader)]
+}
+
+// browsers are the browsers that User-Agent tells, as people call them. No other name that it has is shown.
+var browsers = map[string]string{
+	useragent.Chrome: "Chrome", useragent.HeadlessChrome: "Chrome", useragent.Edge: "Edge", useragent.Firefox: "Firefox",
+	useragent.InternetExplorer: "Internet Explorer", useragent.Opera: "Opera", useragent.OperaMini: "Opera Mini",
+	useragent.OperaTouch: "Opera", useragent.Safari: "Safari", useragent.SamsungBrowser: "Samsung Internet",
+	useragent.Vivaldi: "Vivaldi", "Android browser": "Android browser", "Huawei Browser": "Huawei Browser",
+	"Miui Browser": "Mi Browser", "Silk": "Amazon Silk", "YaBrowser": "Yandex Browser",
+}
+
+// systems are the systems that User-Agent tells, as people call them.
+var systems = map[string]string{
+	useragent.Android: "Android", useragent.ChromeOS: "ChromeOS", useragent.FreeBSD: "FreeBSD", useragent.Harmony: "HarmonyOS",
+	useragent.IOS: "iOS", useragent.Linux: "Linux", useragent.MacOS: "Mac", useragent.Windows: "Windows",
 }
 
 // brands are browsers that the client hints tell from Chrome and User-Agent does not always.
@@ -72,17 +88,4 @@ func brand(hint string) string {
 var platforms = map[string]string{
 	"Android": "Android", "Chrome OS": "ChromeOS", "Chromium OS": "ChromeOS", "iOS": "iOS",
 	"Linux": "Linux", "macOS": "Mac", "Windows": "Windows",
-}
-
-// system returns the system as people call it.
-func system(os agents.OS, text string) string {
-	switch {
-	case strings.Contains(text, "(iPhone"):
-		return "iPhone"
-	case strings.Contains(text, "(iPad"):
-		return "iPad"
-	case os == agents.OSMacOS:
-		return "Mac"
-	}
-	return string(os)
 }

@@ -36,6 +36,13 @@ func TestOf(t *testing.T) {
 		{"Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:133.0) Gecko/20100101 Firefox/133.0", "", "", "Firefox", "Mac"},
 		{"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36", "", `"Chrome OS"`, "Chrome", "ChromeOS"},
 		{"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36", "", `"Android"`, "Chrome", "Android"},
+		{strings.Replace(chromeOnWindows, "Safari/", "AnApp/1.0 Safari/", 1), "", "", "Chrome", "Windows"},
+		{"Mozilla/5.0 (Linux; Android 13; SM-S911B) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/27.0 Chrome/125.0.0.0 Mobile Safari/537.36", "", "", "Samsung Internet", "Android"},
+		{"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/131.0.6778.73 Mobile/15E148 Safari/604.1", "", "", "Chrome", "iPhone"},
+		{"Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0", "", "", "Firefox", "Linux"},
+		{"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 YaBrowser/24.12.0.0 Safari/537.36", "", "", "Yandex Browser", "Windows"},
+		{"Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko", "", "", "", "Windows"},
+		{"<b>/1.0 (Evil; <script>)", "", "", "", ""},
 		{"curl/8.5.0", "", "", "", ""},
 		{"", `"Brave";v="131"`, `"Windows"`, "", ""},
 		{chromeOnWindows, `"<b>";v="1"`, `"<script>"`, "Chrome", "Windows"}, // only known names are shown
