@@ -2,17 +2,16 @@ package audit
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"time"
 
+	"github.com/authzd/authzd/authz/deflate"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -59,7 +58,7 @@ func (l *Log) newBlock(head *storage.AuditHead, lines []string, now time.Time) *
 	}
 	b := &storage.AuditBlock{
 		AuditSeal: storage.AuditSeal{Number: head.Last + 1, Sealed: later(now, head.Sealed), Before: head.Hash, Count: len(lines)},
-		Events:    compress(text.Bytes()),
+		Events:    deflate.Compress(deflate.Usual, text.Bytes()),
 	}
 	b.Hash = hashOf(b.AuditSeal, text.Bytes())
 	b.MAC = l.macOfBlock(b.Hash)
@@ -74,25 +73,9 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func compress(text []byte) []byte {
-	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.DefaultCompression)
-	if err == nil {
-		_, err = w.Write(text)
-	}
-	if err = errors.Join(err, w.Close()); err != nil { // a buffer takes everything, and the level exists
-		panic(fmt.Sprintf("compress audit events: %v", err))
-	}
-	return b.Bytes()
-}
-
 // linesOf returns the text of a block's hash. It reads no more than a block can have.
 func linesOf(b *storage.AuditBlock) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b.Events)), maxBlockBytes+maxLine+1))
-	if err != nil {
-		return nil, fmt.Errorf("decompress: %w", err)
-	}
-	return text, nil
+	return deflate.Expand(b.Events, maxBlockBytes+maxLine)
 }
 
 // blockKey sorts blocks by number.

@@ -1,12 +1,9 @@
 package interaction
 
 import (
-	"bytes"
-	"compress/flate"
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/deflate"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -73,16 +71,12 @@ func (in *Interaction) seal(f flow) string {
 // pack returns a compressed encoding of what a browser keeps for us.
 func pack(v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
-	var packed bytes.Buffer
-	z, _ := flate.NewWriter(&packed, flate.BestSpeed) // the level is valid
-	z.Write(plain)                                    // a bytes.Buffer never fails
-	z.Close()
-	return packed.Bytes(), err
+	return deflate.Compress(deflate.Quick, plain), err
 }
 
 // unpack decodes what pack returned.
 func unpack(packed []byte, v any) error {
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), oauth.MaxForm))
+	plain, err := deflate.Expand(packed, oauth.MaxForm)
 	if err != nil {
 		return err
 	}

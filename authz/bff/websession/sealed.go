@@ -3,18 +3,17 @@ package websession
 import (
 	"bytes"
 	"cmp"
-	"compress/flate"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/authzd/authzd/authz/deflate"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
 )
@@ -161,11 +160,7 @@ func (sh *shelf) seal(session *Session, t *tokens) string {
 	if err != nil { // plain data
 		panic(fmt.Sprintf("encode a session: %v", err))
 	}
-	var packed bytes.Buffer
-	w, _ := flate.NewWriter(&packed, flate.BestCompression) // a known level
-	_, _ = w.Write(plain)                                   // into memory
-	_ = w.Close()
-	return base64.RawURLEncoding.EncodeToString(sh.sealer.Seal(packed.Bytes(), sh.aad))
+	return base64.RawURLEncoding.EncodeToString(sh.sealer.Seal(deflate.Compress(deflate.Small, plain), sh.aad))
 }
 
 // findSealed returns the session in the value of a cookie, or ErrNone. A value that we have not sealed is logged.
@@ -199,7 +194,7 @@ func (sh *shelf) open(value string) (*sealedCookie, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), 1<<20))
+	plain, err := deflate.Expand(packed, 1<<20)
 	if err != nil {
 		return nil, nil, err
 	}
