@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -57,7 +58,7 @@ func New(configured, others *outbound.Client) *Keys {
 			return jwks.ParsePublished(doc.Body)
 		})
 	}
-	return &Keys{ofConfigured: cache(configured), ofOthers: cache(others), decoys: newDecoys()}
+	return &Keys{ofConfigured: cache(configured), ofOthers: cache(others), decoys: decoys()}
 }
 
 // Ready reports whether the keys of a client are known without a fetch: they are in its metadata or the cache.
@@ -145,21 +146,21 @@ func (k *Keys) verifyInVain(jws *jose.JSONWebSignature) {
 	}
 }
 
-// newDecoys returns a public key for each algorithm, whose private key nobody has. The RSA modulus is a random
-// number, which takes as long to verify with.
-func newDecoys() []jose.JSONWebKey {
+// decoys returns a public key for each algorithm, whose private key nobody has. They are the same as long as the process
+// lives. The RSA modulus is a random number, which takes as long to verify with.
+var decoys = sync.OnceValue(func() []jose.JSONWebKey {
 	modulus := make([]byte, jwks.MinRSABits/8)
 	rand.Read(modulus) // never fails
 	modulus[0] |= 0x80
 	modulus[len(modulus)-1] |= 1
-	decoys := []jose.JSONWebKey{{Key: &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}}}
+	keys := []jose.JSONWebKey{{Key: &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}}}
 	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		if private, err := ecdsa.GenerateKey(curve, rand.Reader); err == nil {
-			decoys = append(decoys, jose.JSONWebKey{Key: &private.PublicKey})
+			keys = append(keys, jose.JSONWebKey{Key: &private.PublicKey})
 		}
 	}
 	if public, _, err := ed25519.GenerateKey(rand.Reader); err == nil {
-		decoys = append(decoys, jose.JSONWebKey{Key: public})
+		keys = append(keys, jose.JSONWebKey{Key: public})
 	}
-	return slices.Clip(decoys)
-}
+	return slices.Clip(keys)
+})
