@@ -13,12 +13,12 @@ var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
 // CommitRate is PostgreSQL's rate of single-row commits a second on this many connections. pgbench measures
 // it in three seconds: prepared inserts of a row of 120 bytes under a random key. A benchmark of one operation,
-// which proves only that it runs, gets the rate of one commit on each connection.
+// which proves only that it runs, gets the rate of one commit on one connection.
 func (s *Server) CommitRate(b *testing.B, connections int) (perSecond float64) {
 	b.Helper()
 	limit := []string{"-T", "3"}
 	if b.N == 1 {
-		limit = []string{"-t", "1"}
+		limit, connections = []string{"-t", "1"}, 1
 	}
 	script := filepath.Join(s.Folder, "insert.sql")
 	err := errors.Join(
