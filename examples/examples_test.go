@@ -53,7 +53,9 @@ func start(t *testing.T, dir string, env []string, name string, args ...string) 
 func buildGo(t *testing.T, folder string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), folder)
-	if out, err := exec.Command("go", "build", "-o", path, "./"+folder).CombinedOutput(); err != nil {
+	cmd := exec.Command("go", "build", "-o", path, "./"+folder)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as other tests have built its packages
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return path
