@@ -1,5 +1,5 @@
-// Package deflate compresses small texts (RFC 1951): what a browser keeps for us, and blocks of the audit log. A new
-// writer takes a megabyte of cleared memory, more than all else that a request needs, so writers are used again.
+// Package deflate compresses texts (RFC 1951): what a browser keeps for us, and blocks of the audit log. A new writer
+// needs more than a megabyte of cleared memory, so writers are used again.
 package deflate
 
 import (

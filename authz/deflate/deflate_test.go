@@ -49,7 +49,7 @@ func TestExpandRefuses(t *testing.T) {
 	}
 }
 
-// FuzzExpand: whatever is sent, no more than the bound comes out, and what comes out can go in again.
+// FuzzExpand: no input expands to more than the bound. A text that was expanded can be compressed again.
 func FuzzExpand(f *testing.F) {
 	f.Add(deflate.Compress(deflate.Quick, []byte("text")))
 	f.Add(deflate.Compress(deflate.Small, bytes.Repeat([]byte{0}, 5000)))

@@ -49,8 +49,8 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// binary builds authzd, once, as it is given to users. A command has little that could race, and the race detector would
-// take several times the processor for each.
+// binary builds authzd, once, as it is given to users. The race detector looks at the packages in their own tests; here it
+// would take several times the processor for each command.
 var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(buildDir, "authzd")
 	cmd := exec.Command("go", "build", "-o", path, ".")

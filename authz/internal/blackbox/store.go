@@ -1,17 +1,15 @@
 package blackbox
 
 import (
-	"bytes"
-	"compress/flate"
 	"context"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/authzd/authzd/authz/deflate"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -62,7 +60,7 @@ func AuditLines(t testing.TB, store storage.Store) (lines []string) {
 		t.Fatal(err)
 	}
 	for _, b := range blocks {
-		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(b.Value.Events)))
+		text, err := deflate.Expand(b.Value.Events, 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
