@@ -23,6 +23,9 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 		}
 		return err
 	}
+	if ctx.Err() != nil { // a batch may take it at once
+		return s.gaveUp(ctx)
+	}
 	a := &apply{changes: newChanges(writes), outcome: make(chan error, 1)}
 	s.applies.add(a)
 	var err error

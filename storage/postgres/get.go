@@ -33,6 +33,9 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (stora
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if ctx.Err() != nil { // a batch may take it at once
+		return storage.Record{}, s.gaveUp(ctx)
+	}
 	g := &get{table: table, key: key, outcome: make(chan error, 1)}
 	s.gets.add(g)
 	select {
